@@ -2,7 +2,8 @@
 //! what a router brings is not heard, and at its end it says goodbye.
 //!
 //! A box alone once took its own announcement, heard while a further address was probed for, for a rival's, and called itself
-//! `-2`. Needs root and `ip`: the network is a namespace of the test's, with a pair of interfaces that are each other's wire.
+//! `-2`; so did one with two cards in one switch. Needs root and `ip`: the network is a namespace of the test's, with a pair of
+//! interfaces that are each other's wire, or with two that lead into a switch or two of another one's.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -407,6 +408,106 @@ fn who_is_not_on_its_link_is_neither_answered_nor_believed() {
             after < before + 2048,
             "{before} KiB, and {after} KiB after answers from afar"
         );
+    })
+    .join()
+    .unwrap();
+}
+
+/// How long a name must hold that nobody else has: a rival would be found within three probes, a quarter of a second each, and
+/// the name that is taken instead is probed for as long.
+const HOLDS: Duration = Duration::from_secs(8);
+
+/// A namespace of its own, without anything in it, which this thread is in from now on.
+fn own_network() -> Result<File, String> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("a network namespace: {e}"))?;
+    ip(&["link", "set", "lo", "up"])?;
+    Ok(here())
+}
+
+/// Puts this thread's card `name` with its addresses into the switch, which is in another network.
+fn plug(name: &str, switch: &str, switches: &File, addresses: &[&str]) -> Result<(), String> {
+    let there = format!("/proc/{}/fd/{}", std::process::id(), switches.as_raw_fd());
+    let port = format!("{switch}-{name}");
+    ip(&["link", "add", name, "type", "veth", "peer", "name", &port])?;
+    ip(&["link", "set", &port, "netns", &there])?;
+    let at_the_switch = || ip(&["link", "set", &port, "master", switch, "up"]);
+    within(switches, at_the_switch)?;
+    ip(&["link", "set", name, "up"])?;
+    addresses.iter().try_for_each(|a| give(name, a))
+}
+
+/// Gives a card a further address.
+fn give(name: &str, address: &str) -> Result<(), String> {
+    let at_once: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
+    ip(&[&["addr", "add", address, "dev", name], at_once].concat())
+}
+
+/// Two switches, `one` and `two`, in a network of their own.
+fn switches() -> Result<File, String> {
+    let switches = own_network()?;
+    for name in ["one", "two"] {
+        ip(&["link", "add", name, "type", "bridge", "mcast_snooping", "0"])?;
+        ip(&["link", "set", name, "up"])?;
+    }
+    Ok(switches)
+}
+
+/// The service in this thread's network, on a machine of this name; answers with what it tells the supervisor.
+fn service(host: &str, dir: &std::path::Path) -> (Running, UnixDatagram) {
+    unshare(CloneFlags::CLONE_NEWUTS).unwrap();
+    nix::unistd::sethostname(host).unwrap();
+    let socket = dir.join(format!("{}.sock", here().as_raw_fd()));
+    let notify = UnixDatagram::bind(&socket).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_kiln-mdns"));
+    program.env("NOTIFY_SOCKET", &socket);
+    let running = Running(program.spawn().unwrap());
+    let name = name_told(&notify, Instant::now() + LIMIT, &|_| true);
+    assert_eq!(name.as_deref(), Some(format!("{host}.local").as_str()));
+    (running, notify)
+}
+
+/// The first name that is told until then and `is_it`.
+fn name_told(notify: &UnixDatagram, until: Instant, is_it: &dyn Fn(&str) -> bool) -> Option<String> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        notify
+            .set_read_timeout(Some(left.max(Duration::from_millis(1))))
+            .unwrap();
+        let mut said = [0; 200];
+        let len = notify.recv(&mut said).ok()?;
+        let said = std::str::from_utf8(&said[..len]).unwrap();
+        let name = said.lines().find_map(|l| l.strip_prefix("STATUS="));
+        if let Some(name) = name.filter(|n| is_it(n)) {
+            return Some(name.to_owned());
+        }
+    }
+}
+
+#[test]
+fn a_box_with_two_cards_in_one_switch_keeps_its_name() {
+    std::thread::spawn(|| {
+        let cards = || {
+            let switches = switches()?;
+            own_network()?;
+            plug("eth0", "one", &switches, &[])?;
+            plug("eth1", "one", &switches, &[])?;
+            Ok::<File, String>(switches)
+        };
+        let _switches = match cards() {
+            Ok(switches) => switches,
+            Err(why) => return rig::not_run(&format!("the name service on two cards of one network: {why}")),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let (_running, notify) = service("kiln-1", dir.path());
+        // A lease and a router's prefix come to one card, then to the other.
+        for addresses in [["10.77.0.5/24", "10.77.0.6/24"], ["fd77::5/64", "fd77::6/64"]] {
+            for (card, address) in ["eth0", "eth1"].into_iter().zip(addresses) {
+                give(card, address).unwrap();
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+        let another = name_told(&notify, Instant::now() + HOLDS, &|name| name != "kiln-1.local");
+        assert_eq!(another, None, "nobody else has its name");
     })
     .join()
     .unwrap();

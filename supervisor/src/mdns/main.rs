@@ -3,14 +3,14 @@
 //! It answers for `NAME.local`, where NAME is the machine's host name, and announces the dashboard as `_kiln._tcp` and
 //! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing, defending and choosing another name when somebody has
 //! ours are the library's, by the standard; the name that holds in the end is this unit's status, which the console and the
-//! dashboard show. Only the local link is heard (`filter`). When it is to end it says goodbye, so that nobody is led to a box
+//! dashboard show. Only others on the local link are heard (`filter`). When it is to end it says goodbye, so that nobody is led to a box
 //! that is off; an address that goes is taken back (`retract`). It runs without any privilege. Tested: `tests/mdns.rs`;
 //! `image/tests/boot/network.rs`, with Avahi as the other side.
 
 mod filter;
 mod retract;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::net::UnixDatagram;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,13 +59,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     });
     daemon.set_ip_check_interval(LOOK)?;
     // Our own words, heard again while a further address is probed for, would be taken for a rival's (RFC 6762 §8.1, §9): the
-    // box would give up its name to itself. Nobody else in it listens.
+    // box would give up its name to itself. Nobody else in it listens. The filter sees to what comes back from outside.
     daemon.set_multicast_loop_v4(false)?;
     daemon.set_multicast_loop_v6(false)?;
     let events = daemon.monitor()?;
     // Its sockets are there once it answers, and it makes no others; what has come in before is little.
     daemon.status()?.recv_timeout(HEARTBEAT)?;
-    filter::local_link_alone(retract::PORT).map_err(|e| format!("hearing the local link alone: {e}"))?;
+    let mut cards = None;
+    hear_others(&mut cards)?;
     let mut name = hostname();
     register(&daemon, &name)?;
     let mut renamed: BTreeMap<String, String> = BTreeMap::new();
@@ -81,6 +82,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
                 renamed.insert(change.original, change.new_name);
                 say(&format!("STATUS={}", shown(&name, &renamed)));
             }
+            Ok(DaemonEvent::IpAdd(_)) => hear_others(&mut cards)?,
             Ok(DaemonEvent::IpDel(ip)) => retract::address(&shown(&name, &renamed), ip),
             Ok(DaemonEvent::Error(e)) => eprintln!("kiln-mdns: {e}"),
             Ok(_) => {}
@@ -96,6 +98,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         if ending.load(Ordering::SeqCst) {
             continue;
         }
+        hear_others(&mut cards)?;
         // The responder's own thread answers: the heartbeat says that both live.
         let answer = daemon.status()?;
         if answer.recv_timeout(HEARTBEAT).is_ok() {
@@ -112,6 +115,16 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             say(&format!("STATUS={name}.local"));
         }
     }
+}
+
+/// Has the responder hear others alone, also with a card that has come.
+fn hear_others(own: &mut Option<BTreeSet<filter::Card>>) -> Result<(), String> {
+    let now = filter::cards();
+    if own.as_ref() != Some(&now) {
+        filter::others_alone(retract::PORT, &now).map_err(|e| format!("hearing others on the link alone: {e}"))?;
+        *own = Some(now);
+    }
+    Ok(())
 }
 
 /// Has the responder tell everybody that what it announced holds no more (RFC 6762 §10.1), and waits until it has.
