@@ -1,5 +1,5 @@
 //! The name service in a network of its own: what it says must not come back to it, an address that comes or goes is told,
-//! what a router brings is not heard, and at its end it says goodbye.
+//! what a router brings is not heard, a name that is taken on one network is left on all, and at its end it says goodbye.
 //!
 //! A box alone once took its own announcement, heard while a further address was probed for, for a rival's, and called itself
 //! `-2`; so did one with two cards in one switch. Needs root and `ip`: the network is a namespace of the test's, with a pair of
@@ -483,6 +483,34 @@ fn name_told(notify: &UnixDatagram, until: Instant, is_it: &dyn Fn(&str) -> bool
     }
 }
 
+/// Asks for the address of `NAME.local`, from any port.
+fn address_of(host: &str) -> Vec<u8> {
+    let mut question = b"\0\x01\0\0\0\x01\0\0\0\0\0\0".to_vec();
+    question.push(u8::try_from(host.len()).unwrap());
+    question.extend(host.bytes());
+    question.extend(b"\x05local\0\0\x01\0\x01");
+    question
+}
+
+/// Whether somebody on the link answers for `NAME.local` with an address of IPv4 within `time`.
+fn opens(asker: &UdpSocket, host: &str, time: Duration) -> bool {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        asker.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        asker.send_to(&address_of(host), (GROUP_V4, PORT)).unwrap();
+        let mut message = [0; 9000];
+        // That nobody has such an address is an answer, too.
+        while let Ok(len) = asker.recv(&mut message) {
+            // Type A, class IN with or without the bit that flushes, any time, four bytes.
+            let is_address = |w: &[u8]| w[..2] == [0, 1] && matches!(w[2], 0 | 0x80) && w[3] == 1 && w[8..] == [0, 4];
+            if message[..len].windows(10).any(is_address) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 #[test]
 fn a_box_with_two_cards_in_one_switch_keeps_its_name() {
     std::thread::spawn(|| {
@@ -508,6 +536,47 @@ fn a_box_with_two_cards_in_one_switch_keeps_its_name() {
         }
         let another = name_told(&notify, Instant::now() + HOLDS, &|name| name != "kiln-1.local");
         assert_eq!(another, None, "nobody else has its name");
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn a_name_that_is_taken_on_one_network_is_left_on_all_and_no_other_boxs_is_taken() {
+    std::thread::spawn(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let rival = || {
+            let switches = switches()?;
+            ip(&["addr", "add", "10.77.0.1/24", "dev", "one"])?;
+            own_network()?;
+            plug("eth0", "two", &switches, &["10.78.0.6/24"])?;
+            Ok::<File, String>(switches)
+        };
+        let switches = match rival() {
+            Ok(switches) => switches,
+            Err(why) => return rig::not_run(&format!("the name service on two networks: {why}")),
+        };
+        let (_rival, _) = service("kiln-1", dir.path());
+        let on_two = asker("10.78.0.6", 255);
+        assert!(opens(&on_two, "kiln-1", LIMIT), "the rival has its name");
+
+        own_network().unwrap();
+        plug("eth0", "one", &switches, &["10.77.0.5/24"]).unwrap();
+        plug("eth1", "two", &switches, &["10.78.0.5/24"]).unwrap();
+        let (mut running, notify) = service("kiln-1", dir.path());
+        let name = name_told(&notify, Instant::now() + LIMIT, &|name| name != "kiln-1.local");
+        assert_eq!(name.as_deref(), Some("kiln-1-2.local"), "kiln-2 may be a box's, too");
+        let on_one = within(&switches, || asker("10.77.0.1", 255));
+        assert!(
+            opens(&on_one, "kiln-1-2", LIMIT),
+            "the name told does not open on the first network"
+        );
+        assert!(!opens(&on_one, "kiln-2", SILENT));
+        assert!(!opens(&on_one, "kiln-1", SILENT), "there is one name");
+        let pid = nix::unistd::Pid::from_raw(running.0.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(running.0.wait().unwrap().success(), "it ends in order");
+        assert!(!opens(&on_one, "kiln-1-2", SILENT));
     })
     .join()
     .unwrap();

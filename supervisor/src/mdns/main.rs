@@ -1,20 +1,22 @@
 //! `kiln-mdns`: the box's name in the local network, by multicast DNS (RFC 6762) and service discovery (RFC 6763).
 //!
 //! It answers for `NAME.local`, where NAME is the machine's host name, and announces the dashboard as `_kiln._tcp` and
-//! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing, defending and choosing another name when somebody has
-//! ours are the library's, by the standard; the name that holds in the end is this unit's status, which the console and the
-//! dashboard show. Only others on the local link are heard (`filter`). When it is to end it says goodbye, so that nobody is led to a box
-//! that is off; an address that goes is taken back (`retract`). It runs without any privilege. Tested: `tests/mdns.rs`;
-//! `image/tests/boot/network.rs`, with Avahi as the other side.
+//! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing and defending are the library's, by the standard. Choosing
+//! another name when somebody has ours is not: the library does it on each network by itself, and counts up the number at the
+//! name's end, so that the box would have several names, and those of other boxes. Where one network has the name, the box is
+//! `NAME-2` on all; that is this unit's status, which the console and the dashboard show. Only others on the local link are
+//! heard (`filter`). When it is to end it says goodbye, so that nobody is led to a box that is off; an address that goes is
+//! taken back (`retract`). It runs without any privilege. Tested: `tests/mdns.rs`; `image/tests/boot/network.rs`, with Avahi as
+//! the other side.
 
 mod filter;
 mod retract;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mdns_sd::{DaemonEvent, ServiceDaemon, ServiceInfo};
@@ -28,6 +30,16 @@ const LOOK: u32 = 3;
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Longest wait for the responder to say goodbye: it sends a few messages.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// Longest label of a name in bytes (RFC 1035 §2.3.4).
+const LABEL_MAX: usize = 63;
+
+/// Why the box takes another name.
+enum Next {
+    /// Somebody has the one that it has asked for.
+    Taken,
+    /// The machine has another one.
+    Renamed,
+}
 
 fn main() -> ExitCode {
     match run() {
@@ -45,18 +57,40 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut stop = SigSet::empty();
     stop.add(Signal::SIGTERM);
     stop.thread_block()?;
-    let daemon = ServiceDaemon::new()?;
+    let responder = Arc::new(Mutex::new(ServiceDaemon::new()?));
+    let current = |of: &Mutex<ServiceDaemon>| of.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let ending = Arc::new(AtomicBool::new(false));
-    let (responder, ends) = (daemon.clone(), ending.clone());
+    let (last, ends) = (responder.clone(), ending.clone());
     std::thread::spawn(move || {
         if stop.wait().is_ok() {
             ends.store(true, Ordering::SeqCst);
             say("STOPPING=1");
-            goodbye(&responder);
+            goodbye(&current(&last));
             // Who waits for an event does not hear of the end.
             std::process::exit(0);
         }
     });
+    let (mut host, mut taken) = (hostname(), 0);
+    loop {
+        let daemon = current(&responder);
+        match serve(&daemon, &host, &candidate(&host, taken)) {
+            Ok(Next::Taken) => taken += 1,
+            Ok(Next::Renamed) => (host, taken) = (hostname(), 0),
+            // The goodbye is being said.
+            Err(_) if ending.load(Ordering::SeqCst) => {
+                std::thread::sleep(GOODBYE);
+                continue;
+            }
+            Err(e) => return Err(e),
+        }
+        goodbye(&daemon);
+        // One that has seen a name taken keeps another in its place on that network.
+        *responder.lock().unwrap_or_else(PoisonError::into_inner) = ServiceDaemon::new()?;
+    }
+}
+
+/// Answers for the box under this name, of a machine that is called `host`, until it is to have another one.
+fn serve(daemon: &ServiceDaemon, host: &str, name: &str) -> Result<Next, Box<dyn std::error::Error>> {
     daemon.set_ip_check_interval(LOOK)?;
     // Our own words, heard again while a further address is probed for, would be taken for a rival's (RFC 6762 §8.1, §9): the
     // box would give up its name to itself. Nobody else in it listens. The filter sees to what comes back from outside.
@@ -67,27 +101,23 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     daemon.status()?.recv_timeout(HEARTBEAT)?;
     let mut cards = None;
     hear_others(&mut cards)?;
-    let mut name = hostname();
-    register(&daemon, &name)?;
-    let mut renamed: BTreeMap<String, String> = BTreeMap::new();
-    say(&format!("READY=1\nSTATUS={name}.local"));
+    register(daemon, name)?;
+    let local = format!("{name}.local");
+    say(&format!("READY=1\nSTATUS={local}"));
     let mut looked = Instant::now();
     loop {
         match events.recv_timeout(HEARTBEAT) {
             Ok(DaemonEvent::NameChange(change)) => {
-                println!(
-                    "{} is taken on {}: {} from now on",
-                    change.original, change.intf_name, change.new_name
-                );
-                renamed.insert(change.original, change.new_name);
-                say(&format!("STATUS={}", shown(&name, &renamed)));
+                println!("{} is taken on {}", change.original, change.intf_name);
+                // What a service is called may be as it is: people come by the host's name.
+                if change.original.trim_end_matches('.') == local {
+                    return Ok(Next::Taken);
+                }
             }
             Ok(DaemonEvent::IpAdd(_)) => hear_others(&mut cards)?,
-            Ok(DaemonEvent::IpDel(ip)) => retract::address(&shown(&name, &renamed), ip),
+            Ok(DaemonEvent::IpDel(ip)) => retract::address(&local, ip),
             Ok(DaemonEvent::Error(e)) => eprintln!("kiln-mdns: {e}"),
             Ok(_) => {}
-            // The goodbye is being said.
-            Err(_) if ending.load(Ordering::SeqCst) => std::thread::sleep(GOODBYE),
             Err(_) if events.is_disconnected() => return Err("the responder has ended".into()),
             Err(_) => {}
         }
@@ -95,24 +125,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         }
         looked = Instant::now();
-        if ending.load(Ordering::SeqCst) {
-            continue;
-        }
         hear_others(&mut cards)?;
         // The responder's own thread answers: the heartbeat says that both live.
         let answer = daemon.status()?;
         if answer.recv_timeout(HEARTBEAT).is_ok() {
             say("WATCHDOG=1");
         }
-        let now = hostname();
-        if now != name {
-            for (kind, _) in SERVICES {
-                daemon.unregister(&format!("{name}.{kind}"))?;
-            }
-            name = now;
-            renamed.clear();
-            register(&daemon, &name)?;
-            say(&format!("STATUS={name}.local"));
+        if hostname() != host {
+            return Ok(Next::Renamed);
         }
     }
 }
@@ -144,18 +164,18 @@ fn register(daemon: &ServiceDaemon, name: &str) -> mdns_sd::Result<()> {
     Ok(())
 }
 
-/// The host's name that holds, without the dot at its end.
-fn shown(name: &str, renamed: &BTreeMap<String, String>) -> String {
-    let own = format!("{name}.local.");
-    let mut now = &own;
-    // Each may have been taken, too; names never come back, so this ends.
-    for _ in 0..renamed.len() {
-        match renamed.get(now) {
-            Some(next) => now = next,
-            None => break,
-        }
+/// The name for a host of this name, of which as many were taken before: itself, then `-2`, `-3`. Never a number that the host's
+/// own name ends with, counted up: that is how an owner calls the next box.
+fn candidate(host: &str, taken: u32) -> String {
+    let Some(number) = taken.checked_add(1).filter(|n| *n > 1) else {
+        return host.to_owned();
+    };
+    let suffix = format!("-{number}");
+    let mut end = host.len().min(LABEL_MAX - suffix.len());
+    while !host.is_char_boundary(end) {
+        end -= 1;
     }
-    now.trim_end_matches('.').to_owned()
+    format!("{}{suffix}", host[..end].trim_end_matches('-'))
 }
 
 fn hostname() -> String {
@@ -182,15 +202,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_that_holds_is_the_last_of_those_taken() {
-        let none = BTreeMap::new();
-        assert_eq!(shown("kiln-1", &none), "kiln-1.local");
-        let taken = [
-            ("kiln-1.local.", "kiln-1-2.local."),
-            ("kiln-1-2.local.", "kiln-1-3.local."),
-            ("kiln-1._kiln._tcp.local.", "x"),
-        ];
-        let taken = taken.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
-        assert_eq!(shown("kiln-1", &taken), "kiln-1-3.local");
+    fn the_next_name_is_not_that_of_the_owners_next_box() {
+        for (host, taken, name) in [
+            ("kiln-1", 0, "kiln-1"),
+            ("kiln-1", 1, "kiln-1-2"),
+            ("kiln-1", 2, "kiln-1-3"),
+            ("kiln-3836", 1, "kiln-3836-2"),
+            ("kiln", 1, "kiln-2"),
+        ] {
+            assert_eq!(candidate(host, taken), name);
+        }
+        for (host, cut) in [("x".repeat(63), 61), (format!("{}-yy", "x".repeat(60)), 60)] {
+            assert_eq!(candidate(&host, 1), format!("{}-2", "x".repeat(cut)));
+        }
     }
 }

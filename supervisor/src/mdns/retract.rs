@@ -12,6 +12,8 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt};
 
+use crate::LABEL_MAX;
+
 /// Port and groups of multicast DNS (RFC 6762 §3).
 pub(crate) const PORT: u16 = 5353;
 pub(crate) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
@@ -20,8 +22,6 @@ const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 const RESPONSE: [u8; 2] = [0x84, 0];
 /// Class IN. Without the bit that flushes: it would take back the addresses that stay, too (§10.2).
 const CLASS: [u8; 2] = [0, 1];
-/// Longest label of a name in bytes (RFC 1035 §2.3.4).
-const LABEL_MAX: usize = 63;
 
 /// Tells every network that the box still is in that `name` (with `.local`) is no more at `address`.
 pub(crate) fn address(name: &str, address: IpAddr) {
