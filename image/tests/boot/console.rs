@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use image::qemu::{Bus, Vm};
+use image::nbd::{Disk, Fault, Plan};
+use image::qemu::{Bus, Drive, Source, Vm};
 use probe::Op;
 use serde_json::{Value, json};
 
-use crate::lab::{BOOT, Lab, SOON, on_boot_partition};
+use crate::lab::{BOOT, Lab, SOON, is_quiet, on_boot_partition};
 
 /// Types on the box's keyboard.
 pub(crate) fn type_it(vm: &mut Vm, text: &str) {
@@ -102,6 +103,45 @@ fn pages_debug_bundle_recovery_and_reset_need_a_keyboard_alone() {
     // What was known of the last boot was erased, too.
     vm.wait_console_after(mark, "kiln: last boot ended by: power-on", SOON)
         .unwrap();
+}
+
+/// One bad drive is what such a box is for: hundreds of lines of the kernel, and nothing that would have the page drawn again.
+#[test]
+fn what_the_kernel_says_of_a_bad_drive_neither_takes_the_page_from_the_screen_nor_comes_between_serial_lines() {
+    let lab = Lab::new();
+    let bad = Disk::blank(32)
+        .unwrap()
+        .with_plan(Plan::honest().with(Fault::ReadError(0..65_536)));
+    let bad = lab.serve("bad", bad);
+    // Of nobody, so that the page has a claim code.
+    let medium = Source::Qcow2(lab.medium());
+    let machine = lab.bare().with_keyboard().boot(Bus::Virtio, medium, None);
+    let machine = machine.drive(Drive::new(Bus::Sata, "BADDRIVE", Source::Nbd(bad.path().to_owned())));
+    let mut vm = machine.start(lab.path()).unwrap();
+    let told = vm.wait_console("claim: ", BOOT).unwrap();
+    let code = told.rsplit("claim: ").next().unwrap()[..8].to_owned();
+    // Drawn again once there is an address, and by nothing after that.
+    let first = screen(&mut vm, "Dashboard   http://");
+    assert!(first.contains(&code), "{first}");
+    assert!(is_quiet(&mut vm), "emergencies alone come to the consoles");
+
+    let mark = vm.mark();
+    for _ in 0..10 {
+        vm.probe().unwrap().read("/dev/sda").unwrap_err();
+    }
+    type_it(&mut vm, "3");
+    let log = screen(&mut vm, "I/O error, dev sda");
+    assert!(!log.contains(&code), "{log}");
+    type_it(&mut vm, "1");
+    screen(&mut vm, &code);
+    for _ in 0..10 {
+        vm.probe().unwrap().read("/dev/sda").unwrap_err();
+    }
+    // What the kernel says comes to the screen as it says it.
+    let shown = vm.probe().unwrap().read("/dev/vcs1").unwrap();
+    assert!(shown.contains(&code) && !shown.contains("I/O error"), "{shown}");
+    let lines = vm.console();
+    assert!(!lines[mark..].contains("I/O error"), "{}", &lines[mark..]);
 }
 
 /// The next boot tells who has asked for the end: only an orderly one writes that down.

@@ -1,7 +1,7 @@
 //! A bench for one test: a folder, drives in it, a machine, and the box that runs on it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image::nbd::{Disk, Server};
 use image::qemu::machine::{blank_file, overlay};
@@ -18,6 +18,8 @@ use crate::images::image;
 pub(crate) const BOOT: Duration = Duration::from_mins(5);
 /// Anything that takes the box a second or two.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
+/// Where the kernel tells, and is told, which of its words come to its consoles.
+const LEVEL: &str = "/proc/sys/kernel/printk";
 /// A small job from start to verdict.
 pub(crate) const JOB: Duration = Duration::from_mins(5);
 
@@ -106,7 +108,10 @@ impl Lab {
             let mut vm = machine.clone().start(self.path()).unwrap();
             act(&mut vm);
             match vm.wait_http("/api/v1/health", BOOT) {
-                Ok(_) => return vm,
+                Ok(_) => {
+                    loud(&mut vm);
+                    return vm;
+                }
                 Err(fault @ Error::Fault(_)) if faults < 3 => {
                     faults += 1;
                     println!("{fault}; started anew");
@@ -128,6 +133,22 @@ impl Lab {
         let machine = drives.into_iter().fold(self.machine(Bus::Virtio, None), Machine::drive);
         self.start(machine)
     }
+}
+
+/// Has the kernel tell its errors on the serial line as before the console's page stood: by them a guest that has lost its timer is
+/// known.
+fn loud(vm: &mut Vm) {
+    let begun = Instant::now();
+    while !is_quiet(vm) {
+        assert!(begun.elapsed() < SOON, "the console is not drawn");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    vm.probe().unwrap().write(LEVEL, "4\n").unwrap();
+}
+
+/// Whether the kernel keeps its errors from its consoles.
+pub(crate) fn is_quiet(vm: &mut Vm) -> bool {
+    vm.probe().unwrap().read(LEVEL).unwrap().starts_with("1\t")
 }
 
 /// Does something with the boot partition of the running box, which lies at this path in it meanwhile.

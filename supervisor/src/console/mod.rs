@@ -4,6 +4,10 @@
 //! helper does not take. `dashboard: http://ADDRESS` and `claim: CODE` are printed on serial lines whenever they change.
 //! Keys (`keys`) choose a page (`pages`), save a debug bundle, open the claim again, switch the box off, or reset it; none of
 //! it needs a network or the server. The power button (`button`) is heard here, too. This file has the terminals.
+//!
+//! Until it draws, the kernel tells there what is wrong. Then what it says goes to its log alone, which the page of the log shows,
+//! up to what ends it: one drive that answers with errors would push address and claim code off the screen, where nobody draws
+//! them again, and drown them on a serial line, which is slow, and which whoever waits for a drive would wait for, too.
 
 pub(crate) mod button;
 mod keys;
@@ -26,6 +30,7 @@ use wire::supervisor::{Status, UnitState};
 
 use crate::boot::config::site::is_host;
 use crate::shell::helper::Line;
+use crate::shell::log;
 use crate::shell::printable::Printable;
 use crate::shell::sleep::sleep;
 
@@ -44,6 +49,10 @@ const HELP: [&str; 2] = [
     "1 status  2 network  3 log  b debug bundle  p power off or restart",
     "c lost password  g other system  r factory reset",
 ];
+
+/// Where the kernel is told which of its messages come to its consoles, and what it is told while a page stands there: those
+/// below level 1, which are emergencies (proc(5)). A crash tells all of itself: the kernel raises the level before.
+const LEVEL: (&str, &str) = ("/proc/sys/kernel/printk", "1\n");
 
 nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
 
@@ -216,6 +225,12 @@ fn raw(keyboard: &File) -> nix::Result<()> {
 
 /// In a helper: draws every screen that PID 1 sends and hears what is typed, until PID 1 is gone.
 pub fn draw(line: &Line, serial: &[String]) -> i32 {
+    if let Err(e) = fs::write(LEVEL.0, LEVEL.1) {
+        log::warn(&format!(
+            "what the kernel says comes between the console's lines: {}: {e}",
+            LEVEL.0
+        ));
+    }
     let mut terminals: Vec<Terminal> = Terminal::open("tty1", true).into_iter().collect();
     terminals.extend(serial.iter().filter_map(|s| Terminal::open(s, false)));
     let mut before: Option<Screen> = None;
