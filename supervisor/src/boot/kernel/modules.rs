@@ -4,13 +4,13 @@
 //! There is no `modprobe` in the image on purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io;
 use std::ops::Bound;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -20,6 +20,9 @@ use nix::unistd::{ForkResult, fork};
 const WORKERS_MAX: usize = 4;
 /// How often who waits for a module looks whether it is live. Checking its signature alone takes ten times as long.
 const LOOK: Duration = Duration::from_millis(2);
+/// How long the driver of a network card may take until the next one is loaded all the same: four ports that each wait for their
+/// firmware take twenty seconds, and one that hangs must not keep the box out of its network.
+const TURN: Duration = Duration::from_secs(30);
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h).
 const COMPRESSED: u32 = 4;
 
@@ -71,13 +74,15 @@ impl Modules {
         Ok(m)
     }
 
+    /// Each pattern, and the module that serves what it matches, as the kernel's build has written it.
+    fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.aliases.lines();
+        lines.filter_map(|l| l.strip_prefix("alias ")?.rsplit_once(' '))
+    }
+
     /// Names of the modules that devices with these modaliases ask for.
     pub fn wanted(&self, modaliases: &BTreeSet<String>) -> BTreeSet<String> {
-        let lines = self
-            .aliases
-            .lines()
-            .filter_map(|l| l.strip_prefix("alias ")?.rsplit_once(' '));
-        lines
+        self.aliases()
             .filter(|(pattern, _)| {
                 let end = pattern.bytes().position(|b| matches!(b, b'*' | b'?' | b'['));
                 let literal = &pattern[..end.unwrap_or(pattern.len())];
@@ -90,6 +95,28 @@ impl Modules {
             .map(|(_, name)| name.replace('-', "_"))
             .filter(|n| self.deps.contains_key(n))
             .collect()
+    }
+
+    /// Whether a module drives network cards.
+    fn is_of_network(&self, name: &str) -> bool {
+        let file = self.deps.get(name).map(|(file, _)| file.to_string_lossy());
+        file.is_some_and(|file| file.contains(NETWORK))
+    }
+
+    /// These modules, by the place of the first of these devices that asks for each; those that none asks for are last.
+    fn by_place(&self, mut names: Vec<String>, devices: &[(PathBuf, String)]) -> Vec<String> {
+        let first = |name: &String| {
+            let own = self.aliases().filter(|(_, of)| of.replace('-', "_") == *name);
+            let patterns: Vec<&str> = own.map(|(pattern, _)| pattern).collect();
+            let asks = |alias: &str| patterns.iter().any(|p| matches(p.as_bytes(), alias.as_bytes()));
+            let places = devices.iter().filter(|(_, alias)| asks(alias)).map(|(at, _)| place(at));
+            places.min()
+        };
+        names.sort_by_cached_key(|name| {
+            let first = first(name);
+            (first.is_none(), first)
+        });
+        names
     }
 
     /// Whether this kernel has such a module file.
@@ -162,7 +189,8 @@ pub fn insert(path: &Path) -> io::Result<()> {
     if is_live(&name) {
         return Ok(());
     }
-    let file = fs::File::open(path)?;
+    let (file, begun) = (fs::File::open(path)?, Instant::now());
+    let has_a_turn = path.to_string_lossy().contains(NETWORK);
     let compressed = path.extension().is_some_and(|x| x != "ko");
     // SAFETY: a helper has one thread.
     match unsafe { fork() }? {
@@ -174,6 +202,11 @@ pub fn insert(path: &Path) -> io::Result<()> {
         ForkResult::Parent { child } => loop {
             match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) if is_live(&name) => return Ok(()),
+                Ok(WaitStatus::StillAlive) if has_a_turn && begun.elapsed() > TURN => {
+                    return Err(io::Error::other(format!(
+                        "it has not started within {TURN:?}, and is left to it"
+                    )));
+                }
                 Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => std::thread::sleep(LOOK),
                 Ok(WaitStatus::Exited(_, 0 | libc::EEXIST)) => return Ok(()),
                 Ok(WaitStatus::Exited(_, code)) => return Err(io::Error::from_raw_os_error(code)),
@@ -224,31 +257,75 @@ pub fn load_for(modules: &Modules, modaliases: &BTreeSet<String>, extra: &[Strin
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = cores.min(WORKERS_MAX).min(names.len());
+    let (mut net, others): (Vec<String>, _) = names.into_iter().partition(|n| modules.is_of_network(n));
+    if net.len() > 1 {
+        net = modules.by_place(net, &devices());
+    }
+    let mut shares = shares(others, net, workers).into_iter();
+    let own = shares.next().unwrap_or_default();
     let mut children = Vec::new();
-    for w in 1..workers {
+    for share in shares {
         // SAFETY: a helper has one thread.
         match unsafe { fork() } {
             Ok(ForkResult::Child) => {
-                report(&load_every(modules, &names, w, workers));
+                report(&load_every(modules, &share));
                 // SAFETY: ends the child without running destructors.
                 unsafe { libc::_exit(0) }
             }
-            Ok(ForkResult::Parent { child }) => children.push((w, child)),
-            Err(_) => report(&load_every(modules, &names, w, workers)),
+            Ok(ForkResult::Parent { child }) => children.push(child),
+            Err(_) => report(&load_every(modules, &share)),
         }
     }
-    let failed = load_every(modules, &names, 0, workers);
-    for (_, child) in children {
+    let failed = load_every(modules, &own);
+    for child in children {
         let _ = waitpid(child, None);
     }
     failed
 }
 
-fn load_every(modules: &Modules, names: &[String], first: usize, step: usize) -> Vec<String> {
+/// What each worker loads. Who drives a network card is loaded by one of them, and by that one alone where there are more: cards
+/// get their names in the order in which their drivers come, and workers that race would name them anew at each start.
+fn shares(others: Vec<String>, net: Vec<String>, workers: usize) -> Vec<Vec<String>> {
+    let mut shares = vec![Vec::new(); workers];
+    let spread = if net.is_empty() || workers < 2 {
+        workers
+    } else {
+        workers - 1
+    };
+    for (n, name) in others.into_iter().enumerate() {
+        shares[n % spread].push(name);
+    }
+    if let Some(last) = shares.last_mut() {
+        last.extend(net);
+    }
+    shares
+}
+
+/// Every device that asks for a module: its path below `/sys`, and its modalias.
+fn devices() -> Vec<(PathBuf, String)> {
+    let below = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+    let links = below("/sys/bus".into()).flat_map(|bus| below(bus.join("devices")));
+    links
+        .filter_map(|link| {
+            let modalias = fs::read_to_string(link.join("modalias")).ok()?;
+            Some((fs::read_link(link).ok()?, modalias.trim().to_owned()))
+        })
+        .collect()
+}
+
+/// Where a device is among those that may be network cards: those of the chip itself (ARM) come first, then those on PCI by their
+/// address, as the kernel goes through it, and last those on USB, which come and go.
+fn place(device: &Path) -> (bool, Option<&str>, &Path) {
+    let parts = || device.iter().filter_map(OsStr::to_str);
+    // Domain, bus, device, function.
+    let is_address = |part: &&str| part.split([':', '.']).count() == 4;
+    let is_usb = parts().any(|part| part.strip_prefix("usb").is_some_and(|n| n.parse::<u16>().is_ok()));
+    (is_usb, parts().rfind(is_address), device)
+}
+
+fn load_every(modules: &Modules, names: &[String]) -> Vec<String> {
     names
         .iter()
-        .skip(first)
-        .step_by(step)
         // Another helper may be loading it just now; a driver's start may hang, and one that waits for it is enough.
         .filter(|n| state(n).is_none())
         .filter_map(|n| modules.load(n).err())
@@ -261,6 +338,8 @@ fn report(failed: &[String]) {
     }
 }
 
+/// Where the drivers of network cards are.
+const NETWORK: &str = "drivers/net/";
 /// Rank of drivers that no medium needs: neither it nor its controller can hang on them.
 const LATER: u8 = 3;
 
@@ -269,7 +348,7 @@ const LATER: u8 = 3;
 fn rank(file: &Path) -> u8 {
     let path = file.to_string_lossy();
     let last = [
-        "drivers/net/",
+        NETWORK,
         "drivers/hwmon/",
         "drivers/hid/",
         "drivers/input/",
@@ -432,6 +511,51 @@ mod tests {
             ("kernel/drivers/usb/host/xhci-pci.ko", false),
         ] {
             assert_eq!(rank(Path::new(file)) == LATER, later, "{file}");
+        }
+    }
+
+    #[test]
+    fn network_cards_are_named_by_their_places_and_by_one_worker() {
+        let aliases = "alias pci:v8086d10* e1000e\nalias pci:v8086d15* igb\nalias pci:v10EC* r8169\nalias usb:v0BDA* r8152\nalias of:N*gmac* dwmac-rk\n";
+        let m = Modules {
+            aliases: aliases.to_owned(),
+            ..Modules::default()
+        };
+        let devices = [
+            ("pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0", "usb:v0BDAp8153"),
+            ("pci0000:00/0000:00:1c.0/0000:02:00.0", "pci:v10ECd8168"),
+            ("pci0000:00/0000:00:1f.6", "pci:v8086d10D3"),
+            ("pci0000:80/0000:80:01.0/0000:81:00.0", "pci:v8086d1521"),
+            ("pci0000:80/0000:80:01.0/0000:81:00.1", "pci:v8086d10FB"),
+            ("platform/fe1c0000.ethernet", "of:NethernetTgmac"),
+            ("pci0000:00/0000:00:00.0", "pci:v8086dFFFF"),
+        ];
+        let devices = devices.map(|(at, alias)| (Path::new("../../../devices").join(at), alias.to_owned()));
+        let order = ["dwmac_rk", "e1000e", "r8169", "igb", "r8152", "tun"];
+        let mut names = order.map(str::to_owned).to_vec();
+        for _ in 0..names.len() {
+            names.rotate_left(1);
+            assert_eq!(m.by_place(names.clone(), &devices), order);
+        }
+
+        let named = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        for (others, net, workers, expected) in [
+            (
+                named(&["a", "b", "c"]),
+                named(&["x", "y"]),
+                3,
+                [vec!["a", "c"], vec!["b"], vec!["x", "y"]].to_vec(),
+            ),
+            (named(&["a"]), named(&["x", "y"]), 1, [vec!["a", "x", "y"]].to_vec()),
+            (
+                named(&["a", "b", "c"]),
+                named(&[]),
+                2,
+                [vec!["a", "c"], vec!["b"]].to_vec(),
+            ),
+            (named(&[]), named(&["x", "y"]), 2, [vec![], vec!["x", "y"]].to_vec()),
+        ] {
+            assert_eq!(shares(others, net, workers), expected);
         }
     }
 
