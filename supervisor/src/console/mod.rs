@@ -9,6 +9,7 @@
 //! up to what ends it: one drive that answers with errors would push address and claim code off the screen, where nobody draws
 //! them again, and drown them on a serial line, which is slow, and which whoever waits for a drive would wait for, too.
 
+mod asked;
 pub(crate) mod button;
 mod keys;
 pub(crate) mod pages;
@@ -22,6 +23,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use asked::Asked;
 use keys::{Keys, Page, Wish};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
@@ -92,6 +94,8 @@ struct Terminal {
     stuck: bool,
     keys: Keys,
     page: Page,
+    /// Who asks the kernel for what the page of the network shows.
+    asked: Asked,
 }
 
 impl Terminal {
@@ -115,6 +119,7 @@ impl Terminal {
             stuck: false,
             keys: Keys::default(),
             page: Page::default(),
+            asked: Asked::default(),
         })
     }
 
@@ -150,7 +155,7 @@ impl Terminal {
                 &drives(Path::new("/sys/class/block")),
                 Size { rows: room, columns },
             ),
-            Page::Network => pages::network(),
+            Page::Network => pages::network(&mut self.asked),
             Page::Log => pages::log(ROWS, COLUMNS),
         };
         let page = text.lines().take(room).map(|l| Printable(l).to_string());
@@ -584,6 +589,7 @@ pub(crate) mod tests {
             stuck: false,
             keys: Keys::default(),
             page: Page::default(),
+            asked: Asked::default(),
         };
         terminal.draw(&s);
         terminal.lines(&changes(None, &s), &s);
@@ -608,6 +614,7 @@ pub(crate) mod tests {
             stuck: false,
             keys: Keys::default(),
             page: Page::default(),
+            asked: Asked::default(),
         };
         let s = screen();
         // More than any pipe takes.

@@ -1,14 +1,15 @@
-//! The pages beside the status: interfaces, and the end of the log. Read from the kernel and the journal by the helper that
-//! draws, so both are there without network, server or state.
+//! The pages beside the status: interfaces, and the end of the log. Read from the journal by the helper that draws, and from the
+//! kernel by its child (`asked`), so both are there without network, server or state.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::Ipv6Addr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::asked::Asked;
 use crate::journal::entry;
 use crate::network::interfaces;
 use crate::shell::printable::Printable;
@@ -23,7 +24,19 @@ const RTF_GATEWAY: u128 = 0x2;
 const LOG_MAX: u64 = 16 << 20;
 
 /// Interfaces with link, hardware address and addresses; routes and name servers.
-pub(super) fn network() -> String {
+pub(super) fn network(asked: &mut Asked) -> String {
+    let begin = "\n  NETWORK\n\n";
+    match asked.text(interfaces_and_routes) {
+        Ok(text) => format!("{begin}{text}"),
+        Err(e) if e.kind() == ErrorKind::TimedOut => format!(
+            "{begin}  The kernel does not answer: the driver of a network card may hang. The log (key 3)\n  may tell which one; a restart (key p) starts it anew.\n"
+        ),
+        Err(e) => format!("{begin}  The kernel cannot be asked: {e}\n"),
+    }
+}
+
+/// What [`network`] tells, asked of the kernel: it may not answer.
+fn interfaces_and_routes() -> String {
     let mut addresses: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for i in nix::ifaddrs::getifaddrs().into_iter().flatten() {
         let Some(a) = i.address else { continue };
@@ -34,7 +47,7 @@ pub(super) fn network() -> String {
         }
     }
     let sys = Path::new("/sys/class/net");
-    let mut t = String::from("\n  NETWORK\n\n");
+    let mut t = String::new();
     for (name, mac) in interfaces(sys) {
         let read = |f: &str| {
             fs::read_to_string(sys.join(&name).join(f))
