@@ -13,7 +13,7 @@
 //! - [`controller`]: one task that owns the gate and the jobs. [`books`]: the playbooks. [`bays`]: where drives are.
 //! - [`job`]: one task a job, from holding the drive to the verdict; [`worker`], [`sandbox`], [`cgroup`] are its process.
 //!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate. [`ends`]: writes its end down and tells it.
-//! - [`jobs`], [`outbox`]: LMDB; [`opened`]: as it is found, [`unread`]: what of it cannot be read. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
+//! - [`jobs`], [`outbox`]: LMDB; [`opened`]: as it is found, [`unread`]: what of it cannot be read. [`fit`]: lists that are longer than a frame. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
 //!   [`registry`]: the drives.
 //! - [`heartbeat`], [`cli`]: life as a service.
 //!
@@ -34,6 +34,7 @@ pub mod ends;
 pub mod enrol;
 pub mod events;
 pub mod fingerprints;
+pub mod fit;
 pub mod gate;
 pub mod hands;
 pub mod heartbeat;

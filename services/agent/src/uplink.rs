@@ -223,7 +223,8 @@ impl Session {
         answers: &mut bool,
     ) -> End {
         if self.introduce {
-            self.send(&frames::manifest(outbox.manifest(&self.to.who))).await;
+            self.send(&frames::manifest(outbox.manifest(&self.to.who)), outbox)
+                .await;
         }
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -241,7 +242,7 @@ impl Session {
                     Err(why) => return End::Closed(why),
                 },
                 _ = heartbeat.tick() => {
-                    self.send(&Frame::Heartbeat).await;
+                    self.send(&Frame::Heartbeat, outbox).await;
                     if counts_as_read(*answers, self.marked_at, self.sender.heard()) {
                         self.read_up_to(self.marked, outbox).await;
                     }
@@ -356,8 +357,20 @@ impl Session {
                 false => outcome.await.unwrap_or_else(|_| CallOutcome::Error(busy())),
             };
             // A server that went away meanwhile asks again or sees the job's state.
-            if let Err(error) = sender.send(&Frame::Result(Reply { id, outcome })).await {
-                warn!(%error, "a result could not be sent");
+            let Err(error) = sender
+                .send(&Frame::Result(Reply {
+                    id: id.clone(),
+                    outcome,
+                }))
+                .await
+            else {
+                return;
+            };
+            warn!(%error, "a result could not be sent");
+            // Whoever asked waits.
+            if let SendError::TooLong { length, longest, .. } = error {
+                let outcome = CallOutcome::Error(too_long(length, longest));
+                let _over = sender.send(&Frame::Result(Reply { id, outcome })).await;
             }
         });
     }
@@ -365,7 +378,7 @@ impl Session {
     async fn flush(&mut self, outbox: &Outbox) {
         let mut all = true;
         for frame in outbox.take(&mut self.cursor, &self.to) {
-            all &= self.send(&frame).await;
+            all &= self.send(&frame, outbox).await;
         }
         outbox.sent(all);
         if self.greeted == Greeted::Foreign && self.cursor > self.marked {
@@ -375,17 +388,25 @@ impl Session {
     }
 
     /// Whether it went.
-    async fn send(&self, frame: &Frame) -> bool {
+    async fn send(&self, frame: &Frame, outbox: &Outbox) -> bool {
         match self.sender.send(frame).await {
             Ok(()) => true,
             // What is over is noticed by the receiving half.
             Err(SendError::Over | SendError::Full) => false,
             Err(error @ SendError::TooLong { .. }) => {
                 warn!(%error, "a frame was not sent");
+                outbox.too_long(&error);
                 false
             }
         }
     }
+}
+
+/// Instead of an answer that no frame holds.
+fn too_long(length: usize, longest: usize) -> Problem {
+    Problem::new("answer-too-long", 500, "The agent's answer is too long for a message").with(format!(
+        "It has {length} bytes; expected at most {longest}. Ask for fewer at once: of drives that hold many partitions, one."
+    ))
 }
 
 /// Puts what is wanted to the controller, and waits for what came of it.

@@ -20,7 +20,7 @@ use crate::salvage::{BEGIN, Salvage, Source};
 use crate::summary::summary;
 use crate::system::System;
 use crate::window::Window;
-use crate::{chance, first, partition_type, siblings, unlisted, usage};
+use crate::{chance, first, partition_type, siblings, told, unlisted, usage};
 
 /// Everything one look at a drive tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,19 @@ pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
             ..look
         }),
     }
+    .map(bounded)
+}
+
+/// The look, with so much of its content as is told.
+fn bounded(look: Look) -> Look {
+    let content = match look.content {
+        Content::Found { signatures, summary } => Content::Found {
+            signatures: told::signatures(signatures),
+            summary,
+        },
+        content @ (Content::Unknown | Content::Empty | Content::Unreadable { .. }) => content,
+    };
+    Look { content, ..look }
 }
 
 fn read_start(file: &File, size: u64) -> io::Result<()> {
@@ -393,14 +406,19 @@ fn kind(values: &Values) -> Option<&String> {
 }
 
 fn signature(partition: u32, values: &Values, name: Option<String>) -> Signature {
-    let value = |key: &str| values.get(key).filter(|value| !value.is_empty()).cloned();
+    let value = |key: &str| {
+        values
+            .get(key)
+            .filter(|value| !value.is_empty())
+            .map(|value| told::text(value))
+    };
     let superblock = values.contains_key("TYPE");
     Signature {
         partition,
         kind: kind(values).cloned().unwrap_or_else(|| "unknown".to_owned()),
         label: value("LABEL"),
         uuid: if superblock { value("UUID") } else { value("PTUUID") },
-        name,
+        name: name.map(|name| told::text(&name)),
         used: None,
         mounted: None,
     }

@@ -63,6 +63,7 @@ mod summary;
 pub mod sysfs;
 pub mod system;
 pub mod temperature;
+mod told;
 pub mod uevents;
 mod unlisted;
 mod usage;

@@ -9,6 +9,9 @@ use crate::usage;
 /// Partitions that the summary names before it only counts.
 const SUMMARY_PARTITIONS: usize = 6;
 
+/// Signatures of one place that it names before it only counts: two that contradict each other are common, many are somebody's joke.
+const SUMMARY_SIGNATURES: usize = 4;
+
 /// All signatures in one line: `GPT, 2 partitions: ext4 "photos" (3.10 TB used, last mounted 12 March 2026), swap`.
 pub(crate) fn summary(signatures: &[Signature]) -> String {
     let one = |signature: &Signature| {
@@ -29,26 +32,29 @@ pub(crate) fn summary(signatures: &[Signature]) -> String {
             Some(_) | None => parts.push((signature.partition, vec![one(signature)])),
         }
     }
-    let mut text = whole.join(" + ");
+    let place = |words: &[String]| first(words, " + ", SUMMARY_SIGNATURES);
+    let mut text = place(&whole);
     if !parts.is_empty() {
         let count = parts.len();
-        let named: Vec<String> = parts
-            .iter()
-            .take(SUMMARY_PARTITIONS)
-            .map(|(_, words)| words.join(" + "))
-            .collect();
-        let more = if count > SUMMARY_PARTITIONS {
-            format!(" and {} more", count - SUMMARY_PARTITIONS)
-        } else {
-            String::new()
-        };
+        let named: Vec<String> = parts.iter().map(|(_, words)| place(words)).collect();
+        let named = first(&named, ", ", SUMMARY_PARTITIONS);
         let plural = if count == 1 { "partition" } else { "partitions" };
         let table = if text.is_empty() {
             String::new()
         } else {
             format!("{text}, ")
         };
-        text = format!("{table}{count} {plural}: {}{more}", named.join(", "));
+        text = format!("{table}{count} {plural}: {named}");
+    }
+    text
+}
+
+/// The first so many of them, and how many more there are.
+fn first(words: &[String], between: &str, most: usize) -> String {
+    let (named, more) = words.split_at(words.len().min(most));
+    let mut text = named.join(between);
+    if !more.is_empty() {
+        let _ = write!(text, " and {} more", more.len());
     }
     text
 }
@@ -105,6 +111,8 @@ mod tests {
             "GPT, 9 partitions: xfs, xfs, xfs, xfs, xfs, xfs and 3 more"
         );
         assert_eq!(summary(&[of(0, "zfs_member", None), of(0, "ext4", None)]), "ZFS + ext4");
+        let joke: Vec<Signature> = (0..9).map(|_| of(1, "xfs", None)).collect();
+        assert_eq!(summary(&joke), "1 partition: xfs + xfs + xfs + xfs and 5 more");
     }
 
     #[test]

@@ -280,6 +280,7 @@ const TITLES: &[(&str, &str)] = &[
     ("agent.gate_key_changed", "Gate key has changed"),
     ("agent.restored", "Burn-in agent was restored"),
     ("agent.said", "Burn-in agent tells something"),
+    ("agent.too_long", "Message of the burn-in agent was too long"),
     ("box.back", "Box goes back to its other system"),
     ("box.backed_up", "Backup was taken"),
     ("box.backup_removed", "Backup was taken away"),

@@ -1581,7 +1581,8 @@ export type Signature = {
  */
 partition: number, 
 /**
- * libblkid's TYPE or PTTYPE: `ext4`, `linux_raid_member`, `LVM2_member`, `gpt` …
+ * libblkid's TYPE or PTTYPE: `ext4`, `linux_raid_member`, `LVM2_member`, `gpt` …; `192 more` for so many further ones that are
+ * not told one by one, from this partition on: their sum is the UUID.
  */
 kind: string, 
 /**

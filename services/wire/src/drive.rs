@@ -176,7 +176,8 @@ pub enum Content {
 pub struct Signature {
     /// Partition number; 0 for the whole disk.
     pub partition: u32,
-    /// libblkid's TYPE or PTTYPE: `ext4`, `linux_raid_member`, `LVM2_member`, `gpt` …
+    /// libblkid's TYPE or PTTYPE: `ext4`, `linux_raid_member`, `LVM2_member`, `gpt` …; `192 more` for so many further ones that are
+    /// not told one by one, from this partition on: their sum is the UUID.
     pub kind: String,
     /// Label, where it has one.
     pub label: Option<String>,
@@ -198,12 +199,17 @@ pub struct Signature {
 impl Signature {
     /// Whether it is the same one, however full either is: what a job has begun to write over counts otherwise than before.
     pub fn is_same(&self, other: &Self) -> bool {
-        let name = |it: &Self| Self {
+        self.uncounted() == other.uncounted()
+    }
+
+    /// This, without how full it is.
+    #[must_use]
+    pub fn uncounted(&self) -> Self {
+        Self {
             used: None,
             mounted: None,
-            ..it.clone()
-        };
-        name(self) == name(other)
+            ..self.clone()
+        }
     }
 }
 

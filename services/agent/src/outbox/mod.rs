@@ -12,16 +12,19 @@
 //! The numbers survive a lost store: they are at least the clock's microseconds, and [`Outbox::acknowledge`] numbers
 //! anew when the server has seen more than this store ever gave out.
 
+mod room;
 mod spool;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use link::SendError;
 use store::{Pending, Store};
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, warn};
 use wire::drive::Drive;
+use wire::event::Severity;
 use wire::frame::{FRAME_MAX_SENT, LogLine, ProgressFrame};
 use wire::job::{Job, JobState};
 use wire::playbook::PlaybookInfo;
@@ -48,6 +51,9 @@ const READINGS_MAX: usize = 64;
 /// Most certificates taken at once: each may have 400 KiB.
 const CERTIFICATES_AT_ONCE: usize = 4;
 
+/// The event that tells of what does not fit a frame.
+const TOO_LONG: &str = "agent.too_long";
+
 /// The outbox; clones share it.
 #[derive(Clone, Debug)]
 pub struct Outbox {
@@ -65,6 +71,10 @@ struct Inner {
 struct State {
     drives: Vec<Drive>,
     drives_dirty: bool,
+    /// Keys of drives of which it was told that not all that stands on them fits a frame.
+    shortened: BTreeSet<String>,
+    /// Kinds of frames of which it was told that one was too long.
+    too_long: BTreeSet<String>,
     jobs: BTreeMap<JobId, Job>,
     jobs_dirty: BTreeSet<JobId>,
     /// Whether `jobs` are all that the medium has: which are not over says nothing before that.
@@ -389,20 +399,11 @@ impl Outbox {
     pub fn take(&self, cursor: &mut u64, to: &To) -> Vec<Frame> {
         let now = Time::now();
         let mut frames = if to.home { self.take_certificates() } else { Vec::new() };
+        frames.extend(self.take_drives(to));
         {
             let mut guard = self.state();
             let state = &mut *guard;
-            let (drives, playbooks) = (
-                std::mem::take(&mut state.drives_dirty),
-                std::mem::take(&mut state.playbooks_dirty),
-            );
-            if drives {
-                frames.push(match to.home {
-                    true => Frame::Drives(state.drives.clone()),
-                    false => inventory::frame(&state.drives, &to.who),
-                });
-            }
-            if to.home && playbooks {
+            if std::mem::take(&mut state.playbooks_dirty) && to.home {
                 frames.extend(state.playbooks.clone().map(Frame::Playbooks));
             }
             if to.home {
@@ -470,6 +471,52 @@ impl Outbox {
 }
 
 impl Outbox {
+    /// The drives, where they changed.
+    fn take_drives(&self, to: &To) -> Option<Frame> {
+        let drives = {
+            let mut state = self.state();
+            std::mem::take(&mut state.drives_dirty).then(|| state.drives.clone())?
+        };
+        if !to.home {
+            return Some(inventory::frame(&drives, &to.who));
+        }
+        let (frame, shortened) = room::drives(&drives);
+        let keys = shortened.iter().map(|drive| drive.key.clone()).collect();
+        let before = std::mem::replace(&mut self.state().shortened, keys);
+        for drive in shortened.iter().filter(|drive| !before.contains(&drive.key)) {
+            let message = format!(
+                "{} {} holds so many partitions and labels that, with those of all drives, they do not fit a message: the \
+                 dashboard shows their summary alone. Pull drives that hold as many to see all of them",
+                drive.model, drive.serial
+            );
+            let id = drive.id.clone();
+            self.event(Happening::new(
+                TOO_LONG,
+                Severity::Info,
+                id,
+                message,
+                serde_json::Value::Null,
+            ));
+        }
+        Some(frame)
+    }
+
+    /// A frame that is longer than a connection takes: what it tells is missing at the server, which is told once for each kind.
+    pub fn too_long(&self, error: &SendError) {
+        let SendError::TooLong { kind, length, longest } = error else {
+            return;
+        };
+        if !self.state().too_long.insert(kind.clone()) {
+            return;
+        }
+        let message = format!(
+            "A message of the agent ({kind}) has {length} bytes, and one holds {longest}: it was not sent, and the dashboard goes on \
+             showing what it knew before. Fewer of what it lists (drives, playbooks) fit again"
+        );
+        let data = serde_json::json!({ "frame": kind, "length": length, "longest": longest });
+        self.event(Happening::new(TOO_LONG, Severity::Warning, None, message, data));
+    }
+
     /// A few certificates that the server may lack.
     fn take_certificates(&self) -> Vec<Frame> {
         let due: Vec<JobId> = {

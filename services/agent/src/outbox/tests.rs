@@ -481,3 +481,69 @@ fn an_event_that_waited_for_the_server_tells_when_it_happened() {
         assert_eq!(waited(data.clone(), happened, now), want, "{data}");
     }
 }
+
+/// The events that are told next.
+async fn of_kind(outbox: &Outbox, kind: &str) -> Vec<wire::event::NewEvent> {
+    // They are told once they are on the medium.
+    outbox.inner.store.write(|_| Ok(())).await.unwrap();
+    let frames = outbox.take(&mut 0, &home());
+    let told = frames.into_iter().filter_map(|frame| match frame {
+        Frame::Event(event) if event.kind == kind => Some(event),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// One used drive hid all: the list was not sent, and nobody was told.
+#[tokio::test]
+async fn what_does_not_fit_a_frame_is_told_in_short_and_that_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::new(open(dir.path()));
+    let mut drives = crate::vigil::shapes::tests::drives(3);
+    let signature = wire::drive::Signature {
+        partition: 1,
+        kind: "btrfs".into(),
+        label: Some("x".repeat(600_000)),
+        uuid: None,
+        name: None,
+        used: None,
+        mounted: None,
+    };
+    drives[1].content = wire::drive::Content::Found {
+        signatures: vec![signature],
+        summary: "btrfs".into(),
+    };
+    outbox.drives(drives.clone());
+    let frames = outbox.take(&mut 0, &home());
+    let Some(Frame::Drives(told)) = frames.first() else {
+        panic!("{frames:?}")
+    };
+    assert_eq!((told.len(), told[1].content.words()), (3, "btrfs".to_owned()));
+    let [event] = of_kind(&outbox, TOO_LONG).await.try_into().unwrap();
+    assert!(
+        event.drive == drives[1].id && event.message.contains(&drives[1].serial),
+        "{event:?}"
+    );
+    outbox.drives(drives);
+    assert!(matches!(outbox.take(&mut 0, &home()).first(), Some(Frame::Drives(_))));
+    assert_eq!(of_kind(&outbox, TOO_LONG).await.len(), 1, "it is told already");
+}
+
+#[tokio::test]
+async fn that_a_frame_was_not_sent_for_its_length_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::new(open(dir.path()));
+    for length in [600_000, 600_001] {
+        outbox.too_long(&SendError::TooLong {
+            kind: "playbooks".into(),
+            length,
+            longest: 524_288,
+        });
+    }
+    outbox.too_long(&SendError::Over);
+    let [event] = of_kind(&outbox, TOO_LONG).await.try_into().unwrap();
+    assert!(
+        event.message.contains("playbooks") && event.message.contains("600000"),
+        "{event:?}"
+    );
+}
