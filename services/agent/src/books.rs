@@ -12,13 +12,24 @@ use std::path::{Path, PathBuf};
 use burnin::Playbook;
 use burnin::playbook::Error as BadPlaybook;
 use wire::Problem;
+use wire::frame::FRAME_MAX_ACCEPTED;
 use wire::playbook::PlaybookInfo;
+use wire::shown::brief;
+
+use crate::fit::{self, fit};
 
 /// Most playbooks of a person's own.
 pub const OWN_MAX: usize = 64;
 
 /// Longest text of one in bytes.
 pub const TEXT_MAX: usize = 64 << 10;
+
+/// Stands in the place of a text that did not go along: no playbook, so that nobody saves it over the real one.
+const LEFT_OUT: &str = "# This text is not shown: all playbooks together are too long for one message.\n\
+                        # It is kept and can be run. Delete or shorten others, and it is shown again.\n";
+
+/// Most characters of the reason why a playbook cannot be used that are told where room is short.
+const REASON_MAX: usize = 200;
 
 /// All playbooks.
 #[derive(Debug)]
@@ -61,15 +72,14 @@ impl Books {
         }
     }
 
-    /// What is told of all of them: the built-in ones first.
+    /// What is told of all of them, in one frame: the built-in ones first. Where they are too long for one, the longest are told without
+    /// their texts: first of those that came with the medium, which were not measured when they were saved.
     pub fn infos(&self) -> Vec<PlaybookInfo> {
-        let built_in = Playbook::built_in();
-        let built_in = built_in.iter().filter_map(|(name, _)| Playbook::named(name).ok());
-        let own = self.all_own().into_iter().map(|(name, own)| match &own.book {
-            Ok(book) => book.info(true),
-            Err(error) => Playbook::info_of_unusable(&name, &own.text, error.to_string()),
-        });
-        built_in.map(|book| book.info(false)).chain(own).collect()
+        let own = read(&self.own);
+        let mut infos = infos(&self.all_own());
+        fit(&mut infos, |info| !own.contains_key(&info.name) && shorten(info));
+        fit(&mut infos, shorten);
+        infos
     }
 
     /// The texts of a person's own, by name.
@@ -91,14 +101,33 @@ impl Books {
             )));
         }
         let book = Playbook::own("as sent", text).map_err(|error| wrong(error.to_string()))?;
-        let own = read(&self.own);
+        let mut own = read(&self.own);
         if !own.contains_key(&book.name) && own.len() >= OWN_MAX {
             let problem = Problem::new("playbooks-full", 409, "There are too many playbooks");
             return Err(problem.with(format!("{OWN_MAX} are kept at most; delete one first.")));
         }
-        self.write(&book.name, text)
-            .map_err(|error| kept_not(&format!("The playbook {} could not be written: {error}.", book.name)))?;
-        Ok(book.name)
+        let name = book.name.clone();
+        let before = fit::length(&infos(&own));
+        let text = text.to_owned();
+        own.insert(
+            name.clone(),
+            Own {
+                text: text.clone(),
+                book: Ok(book),
+            },
+        );
+        let after = fit::length(&infos(&own));
+        // One that makes them shorter is a way out of that.
+        if after > FRAME_MAX_ACCEPTED && after >= before {
+            let problem = Problem::new("playbooks-full", 409, "The playbooks are too long together");
+            return Err(problem.with(format!(
+                "With {name} they have {after} bytes as the dashboard is told of them; expected at most {FRAME_MAX_ACCEPTED}. Shorten it, \
+                 or delete another one first."
+            )));
+        }
+        self.write(&name, &text)
+            .map_err(|error| kept_not(&format!("The playbook {name} could not be written: {error}.")))?;
+        Ok(name)
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<()> {
@@ -143,6 +172,31 @@ impl Books {
         all.extend(read(&self.own));
         all
     }
+}
+
+/// What is told of the built-in ones and of `own`.
+fn infos(own: &BTreeMap<String, Own>) -> Vec<PlaybookInfo> {
+    let built_in = Playbook::built_in();
+    let built_in = built_in.iter().filter_map(|(name, _)| Playbook::named(name).ok());
+    let own = own.iter().map(|(name, own)| match &own.book {
+        Ok(book) => book.info(true),
+        Err(error) => Playbook::info_of_unusable(name, &own.text, error.to_string()),
+    });
+    built_in.map(|book| book.info(false)).chain(own).collect()
+}
+
+/// Tells less of one: no text, then no steps, and of what is wrong with it the beginning.
+fn shorten(info: &mut PlaybookInfo) -> bool {
+    if info.text.len() > LEFT_OUT.len() {
+        LEFT_OUT.clone_into(&mut info.text);
+        return true;
+    }
+    let is_long = |problem: &&mut String| problem.len() > 4 * REASON_MAX;
+    if let Some(problem) = info.problem.as_mut().filter(is_long) {
+        *problem = brief(problem, REASON_MAX);
+        return true;
+    }
+    !std::mem::take(&mut info.steps).is_empty()
 }
 
 fn kept_not(detail: &str) -> Problem {
@@ -256,6 +310,71 @@ mod tests {
         }
         assert_eq!(books.save(MINE).unwrap_err().kind, "playbooks-full");
         books.save(&MINE.replace("mine", "mine-7")).unwrap();
+    }
+
+    fn of_length(name: &str, length: usize) -> String {
+        let text = MINE.replace("mine", name);
+        format!("{text}#{}", "x".repeat(length - text.len() - 1))
+    }
+
+    fn length(books: &Books) -> usize {
+        wire::Frame::Playbooks(books.infos()).encode().len()
+    }
+
+    /// The list was not sent any more, and what was saved was in none and could not be deleted.
+    #[test]
+    fn what_would_make_the_list_too_long_for_a_frame_is_not_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let books = open(dir.path());
+        let long = |n: usize| of_length(&format!("mine-{n}"), TEXT_MAX);
+        for n in 0..7 {
+            books.save(&long(n)).unwrap();
+        }
+        let full = books.save(&long(7)).unwrap_err();
+        assert_eq!(full.kind, "playbooks-full");
+        assert!(
+            full.detail.contains("mine-7") && full.detail.contains("524288") && full.detail.contains("delete"),
+            "{full}"
+        );
+        assert!(length(&books) <= FRAME_MAX_ACCEPTED && books.find("mine-7").is_err());
+        books.save(&of_length("mine-7", 20_000)).unwrap();
+        books.save(&long(3)).unwrap();
+        books.forget("mine-0").unwrap();
+        books.save(&long(7)).unwrap();
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_already_is_told_whole_in_short_and_can_be_made_shorter() {
+        let dir = tempfile::tempdir().unwrap();
+        let books = open(dir.path());
+        let brought = dir.path().join("brought");
+        fs::create_dir(&brought).unwrap();
+        for n in 0..OWN_MAX {
+            let name = format!("mine-{n}");
+            let write = |dir: &Path, text: String| fs::write(dir.join(format!("{name}.toml")), text).unwrap();
+            // A problem with it tells the line, which is all of it.
+            let text = if n % 2 == 0 {
+                of_length(&name, TEXT_MAX)
+            } else {
+                "\t".repeat(TEXT_MAX) + "x"
+            };
+            write(&dir.path().join("own"), text);
+            write(&brought, of_length(&name, TEXT_MAX).replace("mine-", "other-"));
+        }
+        let books_told = books.infos();
+        assert!(length(&books) <= FRAME_MAX_ACCEPTED, "{}", length(&books));
+        let told = |name: &str| books_told.iter().find(|info| info.name == name);
+        for n in 0..OWN_MAX {
+            assert!(told(&format!("mine-{n}")).is_some(), "{n}");
+        }
+        assert!(told("mine-2").unwrap().problem.is_none() && books.find("mine-2").is_ok());
+        assert!(books.save(LEFT_OUT).is_err(), "what stands for a text is none");
+        books.save(&MINE.replace("mine", "mine-2")).unwrap();
+        books.forget("mine-4").unwrap();
+        assert_eq!(
+            books.save(&of_length("mine-2", TEXT_MAX)).unwrap_err().kind,
+            "playbooks-full"
+        );
     }
 
     #[test]
