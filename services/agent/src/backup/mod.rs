@@ -38,6 +38,10 @@ const VALUE_MAX: u64 = 4 << 20;
 /// Most bytes that may be laid down.
 const LAID_MAX: u64 = 256 << 20;
 
+/// Most bytes of their values unpacked, which are in memory at once: what a full store holds ([`store::Options`]), and playbooks. Packed,
+/// a thousand times as many could be laid down.
+const UNPACKED_MAX: usize = 288 << 20;
+
 /// Rows of which not all have come.
 const COMING: &str = "restore.coming";
 
@@ -171,16 +175,23 @@ fn lay(
     write().map_err(|error| failed("laying the backup down", &error))
 }
 
-/// The rows of a file that waited.
-fn read(file: File) -> store::Result<Vec<Row>> {
+/// The rows of a file that waited; `most`: bytes of their values.
+fn read(file: File, most: usize) -> store::Result<Vec<Row>> {
+    let mut left = most;
     let no_row = |at: usize| store::Error::Rows(format!("line {at} is no row of a backup"));
     let mut rows = Vec::new();
     for (at, line) in (1..).zip(BufReader::new(file).lines()) {
         let line = line.map_err(|error| store::Error::Rows(error.to_string()))?;
         let row: BackupRow = serde_json::from_str(&line).map_err(|_| no_row(at))?;
+        let value = unpacked(&row.value).ok_or_else(|| no_row(at))?;
+        left = left.checked_sub(value.len()).ok_or_else(|| {
+            store::Error::Rows(format!(
+                "line {at}: its values have more than {most} bytes unpacked, which no box's backup has"
+            ))
+        })?;
         rows.push(Row {
             key: hex::decode(&row.key).map_err(|_| no_row(at))?,
-            value: unpacked(&row.value).ok_or_else(|| no_row(at))?,
+            value,
             table: row.table,
         });
     }
@@ -219,7 +230,7 @@ pub struct Taken {
 pub fn take_up(dir: &Path, store: &Store, options: &store::Options, books: &Books) -> Result<Option<Taken>, NotTaken> {
     let mut taken = Taken { rows: 0, dropped: 0 };
     let done = waiting::take_up(dir, COMING, options, |file, new| {
-        let rows = read(file)?;
+        let rows = read(file, UNPACKED_MAX)?;
         taken.rows = rows.len();
         taken.dropped = fill(rows, store, new, books)?;
         Ok(())
@@ -415,6 +426,18 @@ mod tests {
         assert!(target.read(|r| past::CERTIFICATES.all(r)).unwrap().is_empty());
         assert!(target.read(|r| past::PEERS.all(r)).unwrap().is_empty());
         assert!(target.read(|r| BAYS.all(r)).unwrap().is_empty());
+    }
+
+    /// Packed they are a thousandth of that: some megabytes of them filled the box's memory.
+    #[test]
+    fn rows_that_unpack_to_more_than_any_box_keeps_are_not_read_into_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows: Vec<BackupRow> = (0..4_u8).map(|key| row(BAYS.name(), &[key], &[0; 1000])).collect();
+        lay_down(dir.path(), &rows, true, true).unwrap();
+        let read = |most| read(File::open(dir.path().join(WAITING)).unwrap(), most);
+        assert_eq!(read(4000).unwrap().len(), 4);
+        let why = read(3999).unwrap_err().to_string();
+        assert!(why.contains("line 4") && why.contains("3999 bytes"), "{why}");
     }
 
     #[test]
