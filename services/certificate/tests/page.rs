@@ -214,6 +214,21 @@ fn what_a_long_playbook_came_to_is_told() {
     assert_eq!(rows(&long, "24 more"), ["in the signed file"]);
 }
 
+/// Each step looked through all before it, and through all self-tests for each of those: minutes for one that somebody forged.
+#[test]
+fn thousands_of_steps_and_self_tests_are_drawn_at_once() {
+    let mut job = passed();
+    job.timeline.clear();
+    let (step, test) = (job.phases[1].clone(), job.self_tests[0].clone());
+    job.phases = vec![step; 2_000];
+    job.self_tests = vec![SelfTest { step: None, ..test }; 1_200];
+    let signed = sign(&job);
+    let began = std::time::Instant::now();
+    let html = page::html(&signed);
+    assert!(began.elapsed().as_secs() < 3, "{:?}", began.elapsed());
+    assert!(html.contains("1960 more"));
+}
+
 /// A certificate carries the zones of twelve steps, of which the page draws a write and a read-back.
 #[test]
 fn steps_that_are_not_drawn_take_no_room_from_those_that_are() {
