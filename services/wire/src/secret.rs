@@ -95,6 +95,9 @@ const NAME_WITHIN: usize = 64;
 /// Longest private key in PEM, in bytes: its end is looked for so far.
 const PEM_WITHIN: usize = 64 << 10;
 
+/// How the last line of one begins.
+const LAST: &[u8] = b"-----END ";
+
 /// Shorter values are no secrets worth hiding wherever they stand: `80`, `info`. In bytes.
 const KNOWN_MIN: usize = 5;
 
@@ -590,7 +593,7 @@ fn hashes(text: &[u8], out: &mut [u8]) {
 
 /// Private keys in PEM, between their first line and their last one; of one without an end what looks like it.
 fn keys(text: &[u8], out: &mut [u8]) {
-    let mut at = 0;
+    let (mut at, mut endless) = (0, 0);
     while let Some(found) = find(&text[at..], b"-----BEGIN ") {
         at += found + 11;
         let label = run(&text[at..], |b| {
@@ -600,11 +603,19 @@ fn keys(text: &[u8], out: &mut [u8]) {
             continue;
         }
         at += label + 5;
-        let within = &text[at..text.len().min(at + PEM_WITHIN)];
+        let until = text.len().min(at + PEM_WITHIN);
+        // A log may be full of first lines: none looks again where the one before has found no end.
+        let from = at.max(endless);
         let of_a_key = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'\r' | b'\n');
-        let end = find(within, b"-----END ").unwrap_or_else(|| run(within, of_a_key));
-        hide(out, at, at + end);
-        at += end;
+        let end = match find(&text[from..until], LAST) {
+            Some(n) => from + n,
+            None => {
+                endless = until.saturating_sub(LAST.len() - 1);
+                at + run(&text[at..until], of_a_key)
+            }
+        };
+        hide(out, at, end);
+        at = end;
     }
 }
 
@@ -813,6 +824,31 @@ mod tests {
             "a -- b",
         ] {
             check(open, open);
+        }
+    }
+
+    /// Each looked as far ahead as a key may reach: a second for each MB.
+    #[test]
+    fn many_first_lines_without_a_last_one_take_no_longer_than_others() {
+        let text = b"-----BEGIN PRIVATE KEY-----.\n".repeat(100_000);
+        let mut out = text.clone();
+        let began = std::time::Instant::now();
+        keys(&text, &mut out);
+        assert!(began.elapsed().as_secs() < 3, "{:?}", began.elapsed());
+        assert_eq!(out, text);
+    }
+
+    #[test]
+    fn a_last_line_that_the_first_key_is_too_far_from_ends_the_second() {
+        let first = "-----BEGIN PRIVATE KEY-----";
+        for beyond in 0..12 {
+            let filler = ".".repeat(PEM_WITHIN - first.len() - 10 - beyond);
+            let text = format!("{first}{}{first}{filler}abc-----END PRIVATE KEY-----", "~".repeat(20));
+            let out = black(&text);
+            assert!(
+                out.ends_with("***-----END PRIVATE KEY-----") && !out.contains("abc"),
+                "{beyond}"
+            );
         }
     }
 
