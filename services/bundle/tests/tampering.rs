@@ -324,3 +324,16 @@ proptest! {
         prop_assert!(whole(&all, target()).is_err());
     }
 }
+
+/// The fuzzer finds none by chance: `KILN_BLESS=1 cargo test -p bundle --test tampering seed` writes it anew.
+#[test]
+fn the_fuzzers_seed_is_a_manifest_that_its_box_would_take() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/bundle/manifest");
+    let all = files();
+    let files: Vec<(&str, &[u8])> = all.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+    let manifest = Manifest::new(("b", "a"), ("2", "1"), 1, &files).unwrap();
+    if std::env::var_os("KILN_BLESS").is_some() {
+        std::fs::write(path, manifest.bytes()).unwrap();
+    }
+    assert_eq!(Manifest::parse(&std::fs::read(path).unwrap()).unwrap(), manifest);
+}
