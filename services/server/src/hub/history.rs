@@ -419,8 +419,8 @@ impl History {
         all.into_iter().map(|(_, point)| point).collect()
     }
 
-    /// Rows of the tables as they came last; of one component where that is given, and of none of `but`.
-    pub fn table(&self, component: Option<&str>, but: &[String]) -> Vec<Value> {
+    /// Rows of the tables as they came last, of the components that are `wanted`; one that came without its component's name has none.
+    pub fn table(&self, wanted: impl Fn(&str) -> bool) -> Vec<Value> {
         let of = |told: &Told| {
             let payload: Value = serde_json::from_str(&told.payload).unwrap_or_default();
             match payload.get("rows").and_then(Value::as_array) {
@@ -428,10 +428,9 @@ impl History {
                 None => vec![payload],
             }
         };
-        let wanted = |name: &String| component.is_none_or(|component| name.is_empty() || *name == component);
         self.tables
             .iter()
-            .filter(|((name, _), _)| wanted(name) && !but.contains(name))
+            .filter(|((name, _), _)| wanted(name))
             .flat_map(|(_, told)| of(told))
             .collect()
     }
@@ -468,7 +467,7 @@ mod tests {
             let payload = json!({ "component_id": "smart", "job_id": job, "part": part, "rows": [{ "name": row }] });
             let text: Arc<str> = payload.to_string().into();
             history.rows(Time::UNIX_EPOCH, &payload, &text, share(1));
-            history.table(Some("smart"), &[]).len()
+            history.table(|name| name == "smart").len()
         };
         tell("a", 1, "first");
         tell("a", 2, "second");

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use wire::Time;
+use wire::shown::brief;
 
 use super::ask::{only_looks, origin, refuse};
 use super::own;
@@ -31,6 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Stretch of time that is shown when none is asked for, in seconds: all that there is.
 const ALWAYS: i64 = 10 * 365 * 86_400;
+
+/// Longest name of an agent or its host that is put to each of its drives, in characters. Source: the longest name of a host, RFC 1035.
+const NAME_MAX: usize = 253;
+
+/// Most drives of all agents that are shown: many times what any existing add-on lists.
+const DRIVES_MAX: usize = 4_096;
 
 /// Keys under which existing add-ons put their lists.
 const LISTS: [&str; 15] = [
@@ -159,21 +166,33 @@ fn path(source: &str, of: &Of) -> Result<String, Refusal> {
     Ok(path)
 }
 
-/// The drives of the agents, each with whose it is.
+/// The drives of the agents, each with whose it is. What stands once in an answer is copied to each of them, so both are bounded.
 fn drives(agents: &[Value], only: Option<&str>) -> Vec<Value> {
     let wanted = agents
         .iter()
         .filter(|agent| only.is_none_or(|only| agent["agent_id"] == only || agent["id"] == only));
     let drives = wanted.flat_map(|agent| {
-        let mut drives = agent["drives"].as_array().cloned().unwrap_or_default();
-        for drive in drives.iter_mut().filter_map(Value::as_object_mut) {
+        let drives = agent["drives"].as_array().map_or(&[][..], Vec::as_slice);
+        drives.iter().map(move |drive| {
+            let mut drive = drive.clone();
             for key in ["agent_id", "hostname"] {
-                drive.entry(key).or_insert_with(|| agent[key].clone());
+                if let Some(drive) = drive.as_object_mut() {
+                    drive.entry(key).or_insert_with(|| name(&agent[key]));
+                }
             }
-        }
-        drives
+            drive
+        })
     });
-    drives.collect()
+    drives.take(DRIVES_MAX).collect()
+}
+
+/// A name as its drives bear it, also one that is a number; nothing where it is none.
+fn name(told: &Value) -> Value {
+    match told {
+        Value::String(text) if text.chars().count() > NAME_MAX => brief(text, NAME_MAX).into(),
+        Value::String(_) | Value::Number(_) => told.clone(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Value::Null,
+    }
 }
 
 fn read(source: &str, of: &Of, body: &[u8]) -> Result<Source, Refusal> {
@@ -235,12 +254,11 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
             "job_history" => of_job(history.job_history()),
             "chart_history" => of_job(history.points(of.component.as_deref(), since)),
             "smart_deltas" | "smart_status" => {
-                let but = if of.component.is_none() {
-                    inventories()
-                } else {
-                    Vec::new()
-                };
-                of_job(history.table(of.component.as_deref(), &but))
+                let inventories = inventories();
+                of_job(history.table(|name| match &of.component {
+                    Some(component) => name.is_empty() || name == component,
+                    None => !inventories.iter().any(|table| table == name),
+                }))
             }
             "log_history" if of.job.is_none() => Items::Texts(history.log(since)),
             "log_history" => {
@@ -257,12 +275,11 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
                 Items::Values(present.map(own::drive).collect())
             }
             // Whichever component asks: a form's choice shows what the table of drives does.
-            "agent_drives" => of_job(
-                inventories()
-                    .iter()
-                    .flat_map(|table| history.table(Some(table), &[]))
-                    .collect(),
-            ),
+            "agent_drives" => {
+                let inventories = inventories();
+                let shows = |name: &str| name.is_empty() || inventories.iter().any(|table| table == name);
+                of_job(history.table(|name| !inventories.is_empty() && shows(name)))
+            }
             "addon_agents" => Items::Values(Vec::new()),
             _ => return None,
         })
@@ -408,6 +425,25 @@ mod tests {
             { "id": "b" } ] });
         assert_eq!(inventories(&manifest), ["one", "two"]);
         assert!(inventories(&Value::Null).is_empty());
+    }
+
+    /// One agent with two long names and many drives without any made the server as large as their product, which killed it.
+    #[test]
+    fn an_answer_grows_little_by_what_is_put_to_each_drive() {
+        let long = "x".repeat(500_000);
+        let of = |agent: &Value| drives(std::slice::from_ref(agent), None);
+        let agent = json!({ "agent_id": long, "hostname": [long], "drives": vec![json!({}); 700] });
+        let told = of(&agent);
+        assert_eq!(told.len(), 700);
+        assert!(told[699]["agent_id"].as_str().unwrap().chars().count() <= NAME_MAX && told[699]["hostname"].is_null());
+        let agent = json!({ "agent_id": 7, "hostname": "nas", "drives": vec![json!({ "agent_id": "a" }); 10_000] });
+        let told = of(&agent);
+        assert_eq!(told.len(), DRIVES_MAX);
+        assert_eq!(told[0], json!({ "agent_id": "a", "hostname": "nas" }));
+        assert_eq!(
+            of(&json!({ "agent_id": 7, "drives": [{}, 8] })),
+            [json!({ "agent_id": 7, "hostname": null }), json!(8)]
+        );
     }
 
     #[test]
