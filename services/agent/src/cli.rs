@@ -62,6 +62,9 @@ pub struct Options {
     /// The only place where it does, as `Means::fail_if_asked` names it; for tests
     #[arg(long, hide = true)]
     pub fail_place: Option<String>,
+    /// How many drives are formatted at once, whatever memory there is; for tests
+    #[arg(long, hide = true)]
+    pub formats: Option<usize>,
     /// File that is read in place of the kernel's log; for tests
     #[arg(long, hide = true)]
     pub kernel_log: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use burnin::format::Turns;
 use burnin::worker::Limits;
 use drive::guard::Guard;
 use drive::smart::Smartctl;
@@ -72,6 +73,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
         bays: BayBook::open(store.clone()).context("reading where drives sit")?,
         notary: Notary::open(store.clone()).context("opening the key for certificates")?,
         pacer: pacer.clone(),
+        turns: options.formats.map_or_else(Turns::here, Turns::new),
         stop: stop.clone(),
         limits: Limits::with_checkpoints(options.checkpoint_bytes),
         boot_id: drive::medium::boot_id(),

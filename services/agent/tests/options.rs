@@ -171,6 +171,66 @@ async fn held_formatter_of(bench: &Bench, id: JobId, come: impl Fn() -> bool) ->
     false
 }
 
+/// Each checker takes memory, and the drives of a batch end together.
+#[tokio::test]
+async fn drives_that_end_together_wait_for_their_turns_to_be_formatted() {
+    let Some(bench) = Bench::with(&[48, 48, 48], true, &["--formats", "1"]).await else {
+        return;
+    };
+    let waits = |state: &JobState| matches!(state, JobState::Waiting { why } if why.contains("turn to be formatted"));
+    // The formatter may be done before it is held, or have said so.
+    for _ in 0..20 {
+        let jobs = bench.formatted_jobs().await;
+        let are = |so: &dyn Fn(&JobState) -> bool| -> Vec<JobId> {
+            let is = |id: &&JobId| {
+                bench
+                    .server
+                    .look(|seen| seen.jobs.get(id).is_some_and(|job| so(&job.state)))
+            };
+            jobs.iter().filter(is).copied().collect()
+        };
+        let (waiting, held) = loop {
+            let formatters = bench.agent.formatters();
+            assert!(formatters.len() <= 1, "one at a time");
+            for pid in &formatters {
+                // It may have ended.
+                let _gone = kill(Pid::from_raw(*pid), Signal::SIGSTOP);
+            }
+            let waiting = are(&waits);
+            if waiting.len() == 2 || !are(&JobState::is_over).is_empty() {
+                break (waiting, formatters);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        };
+        let abort = Command::Abort {
+            job: jobs[2],
+            actor: "ann".to_owned(),
+        };
+        let aborted = bench.server.call(abort).await;
+        let goes_on = || bench.agent.formatters() == held && are(&JobState::is_over).iter().all(|id| *id == jobs[2]);
+        let caught = waiting.len() == 2 && waiting.contains(&jobs[2]) && held.len() == 1 && goes_on();
+        for pid in &held {
+            let _gone = kill(Pid::from_raw(*pid), Signal::SIGCONT);
+        }
+        let mut ended = Vec::new();
+        for id in &jobs {
+            ended.push(bench.server.over(*id).await);
+        }
+        if !caught {
+            continue;
+        }
+        assert_eq!(aborted, Ok(Answer::Aborted));
+        assert_eq!((&ended[2].state, &ended[2].formatted), (&JobState::Aborted, &None));
+        for job in &ended[..2] {
+            assert_eq!(outcome(job), Outcome::Passed, "{:#?}", job.verdict);
+            let problem = job.formatted.as_ref().map(|made| &made.problem);
+            assert_eq!(problem, Some(&None));
+        }
+        return;
+    }
+    panic!("no formatter was ever held while two other drives waited");
+}
+
 #[tokio::test]
 async fn an_abort_ends_the_formatter_and_the_drive_is_free() {
     let Some(bench) = Bench::new(&[64]).await else {

@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -35,6 +36,50 @@ fn signal_formatters(parent: u32, signal: i32) -> bool {
         }
     }
     held
+}
+
+/// Each checker takes memory, and the drives of one command end together.
+#[test]
+fn drives_that_end_together_wait_for_their_turns_to_be_formatted() {
+    let (Some(one), Some(other)) = (Loop::new(48 << 20), Loop::new(48 << 20)) else {
+        return;
+    };
+    // The formatter may be done before it is held.
+    for _ in 0..20 {
+        let mut burn = one.command(&["--playbook", "surface", "--format", "ext4", "--formats", "1"]);
+        burn.args([&other.node, "--yes-erase", &other.node]);
+        let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (lines, told) = std::sync::mpsc::channel();
+        let errors = BufReader::new(burn.stderr.take().unwrap()).lines();
+        let reader =
+            std::thread::spawn(move || errors.map_while(Result::ok).for_each(|line| lines.send(line).unwrap()));
+        while !hold_formatters(burn.id()) && burn.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let begun = || [&one, &other].map(Loop::has_table) != [false; 2];
+        let mut said = Vec::new();
+        let waits = |said: &[String]| {
+            said.iter()
+                .any(|line| line.contains("waits for its turn to be formatted"))
+        };
+        while !waits(&said) && !begun() && burn.try_wait().unwrap().is_none() {
+            said.extend(told.recv_timeout(Duration::from_millis(20)));
+        }
+        let held = waits(&said) && !begun();
+        signal_formatters(burn.id(), libc::SIGCONT);
+        let ended = burn.wait().unwrap();
+        reader.join().unwrap();
+        one.no_partitions();
+        other.no_partitions();
+        if !held {
+            continue;
+        }
+        said.extend(told);
+        assert_eq!(ended.code(), Some(0), "{said:#?}");
+        assert_eq!([&one, &other].map(Loop::has_table), [true; 2]);
+        return;
+    }
+    panic!("no formatter was ever held before the other drive ended");
 }
 
 /// Who presses Ctrl-C while the drive is formatted does not wait for hours until mkfs has read it all.

@@ -174,7 +174,7 @@ impl JobTask {
         let before = (self.record.formatting, self.checkpoint.clone());
         loop {
             if formats {
-                match self.heed_wishes().await {
+                match self.take_turn().await {
                     Own::Aborted => return Since::Ended(First::Aborted),
                     Own::Parked => return Since::Ended(First::Parked),
                     Own::Done | Own::Gone | Own::Stranger => {}

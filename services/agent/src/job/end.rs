@@ -91,6 +91,7 @@ impl JobTask {
                 return self.park().await;
             }
         }
+        self.turn = None;
         self.means.fail_if_asked("before the end");
         self.hear_the_last();
         // The test of a drive whose format a person ended had come to its end.

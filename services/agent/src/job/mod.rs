@@ -29,6 +29,7 @@ mod round;
 mod selftest;
 mod session;
 mod steps;
+mod turn;
 mod wait;
 pub mod wishes;
 
@@ -37,6 +38,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
+use burnin::format::{Turn, Turns};
 use burnin::worker::Limits;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -73,6 +75,8 @@ pub struct Means {
     pub notary: Notary,
     /// Who shares the box's limits.
     pub pacer: Pacer,
+    /// How many drives are formatted at once.
+    pub turns: Turns,
     /// All drives as they are now.
     pub drives: watch::Receiver<Arc<Vec<Drive>>>,
     /// Turns true when the agent stops.
@@ -162,6 +166,8 @@ pub struct JobTask {
     /// Why the drive that it holds is another one.
     stranger: Option<String>,
     share: Option<Share>,
+    /// To be formatted.
+    turn: Option<Turn>,
     resets: Option<resets::Resets>,
     /// When this session of the agent took the job up, for the clock of heat.
     began: Instant,
@@ -219,6 +225,7 @@ impl JobTask {
             settled: false,
             stranger: None,
             share: None,
+            turn: None,
             resets: None,
             began: Instant::now(),
         }

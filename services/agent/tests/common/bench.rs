@@ -142,6 +142,11 @@ impl Bench {
 
     /// Starts one that formats all drives; that on the first.
     pub(crate) async fn formatted_job(&self) -> JobId {
+        self.formatted_jobs().await[0]
+    }
+
+    /// Starts one that formats on each drive.
+    pub(crate) async fn formatted_jobs(&self) -> Vec<JobId> {
         let options = PlanOptions {
             format: Some(FormatRequest {
                 table: Table::Auto,
@@ -151,7 +156,7 @@ impl Bench {
             }),
             ..PlanOptions::default()
         };
-        self.server.start_jobs_with(&self.ids(), "surface", options).await[0]
+        self.server.start_jobs_with(&self.ids(), "surface", options).await
     }
 
     /// Starts a job on the first drive and waits until it has taken a checkpoint or two.

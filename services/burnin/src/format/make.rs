@@ -368,7 +368,10 @@ fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(ExitStatus, Words)>
     // SAFETY: this process has one thread, so that its child may allocate between fork and exec; what is called
     // makes system calls on the child alone.
     unsafe {
-        command.pre_exec(move || confine::to_node(&allowed));
+        command.pre_exec(move || {
+            confine::unspared();
+            confine::to_node(&allowed)
+        });
     }
     let mut child = command.spawn()?;
     // It holds this side's copies of what the program writes to.

@@ -41,6 +41,7 @@ mod silence;
 mod spawn;
 pub mod table;
 mod tool;
+pub mod turns;
 mod words;
 
 use std::path::PathBuf;
@@ -59,6 +60,7 @@ pub use make::child;
 pub use request::{BadRequest, check};
 pub use spawn::{Ties, run};
 pub use tool::{Missing, available};
+pub use turns::{Turn, Turns};
 
 /// What a formatter may take at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,9 @@ pub struct Args {
     /// Bytes between two checkpoints; for tests
     #[arg(long, hide = true, env = "KILN_CHECKPOINT_BYTES")]
     pub checkpoint_bytes: Option<u64>,
+    /// How many drives are formatted at once, whatever memory there is; for tests
+    #[arg(long, hide = true)]
+    pub formats: Option<usize>,
     /// smartctl to run; for tests.
     #[arg(long, hide = true, value_name = "PROGRAM", default_value = "smartctl")]
     pub smartctl: PathBuf,

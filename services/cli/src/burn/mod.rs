@@ -43,6 +43,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use burnin::format::Turns;
 use burnin::worker::Limits;
 use drive::guard::Guard;
 use drive::smart::Smartctl;
@@ -303,8 +304,10 @@ fn jobs(
         controller: args.rate_controller,
         total: args.rate_total,
     });
+    let turns = args.formats.map_or_else(Turns::here, Turns::new);
     let job = |ready: Ready| Job {
         pacer: pacer.clone(),
+        turns: turns.clone(),
         names: Names::of(&ready.target, args.yes_erase.iter().chain(&args.give_up)),
         drive: ready.plan,
         node: ready.target.node,

@@ -19,8 +19,8 @@ use crate::burn::admit::Held;
 use crate::burn::saved::Saved;
 use crate::burn::screen::Line;
 
-/// How often a signal is looked for while a drive is waited for that is busy or silent.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often a signal is looked for while a drive is waited for that is busy or silent, or has no turn yet.
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// What is said of a removable drive that was reset.
 pub(super) const RECOUNTED: &str =

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use burnin::JobKey;
 use burnin::evidence::{Evidence, Stop};
-use burnin::format::{self, Order, Said, Ties};
+use burnin::format::{self, Order, Said, Ties, Turn, turns};
 use burnin::job::{EXCHANGE, End};
 use burnin::playbook::is_of_formatter;
 use burnin::verdict::{Case, judge};
@@ -19,7 +19,7 @@ use wire::job::{Outcome, Phase, PhaseState, PhaseStatus};
 use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, JobId, Time};
 
-use super::doubt::{Asked, Since};
+use super::doubt::{Asked, LOOK, Since};
 use super::kernel::Kernel;
 use super::own::Own;
 use super::watch::Seen;
@@ -48,6 +48,9 @@ impl Job {
         let facts = Facts::of(&self, birth);
         // Of a drive that is bad anyway nobody has to ask whether it is still there.
         let good = facts.is_good(&evidence, &own, &seen);
+        let request = self.choice.request();
+        // Before the last look, as every wait.
+        let _turn = request.as_ref().filter(|_| good).and_then(|_| self.turn(line));
         let mut since = match kernel.filter(|_| good) {
             Some(kernel) => self.since(birth, kernel, &mut evidence, line),
             None => Since::Ours,
@@ -58,7 +61,6 @@ impl Job {
         }
         // By what the kernel told since, too.
         let mut good = good && facts.is_good(&evidence, &own, &seen);
-        let request = self.choice.request();
         let mut phases = self.phases(&evidence, &own);
         let began = Instant::now();
         if let (Some(request), true, Since::Ours) = (&request, good, &since) {
@@ -198,6 +200,24 @@ impl Job {
         if self.state.save(&self.drive.id, &saved).is_err() {
             self.state.forget(&self.drive.id);
         }
+    }
+
+    /// Waits until its drive may be formatted; none where a signal comes first.
+    fn turn(&self, line: &Line) -> Option<Turn> {
+        let mut told = false;
+        while !self.is_asked() {
+            if let Some(turn) = self.turns.try_take() {
+                return Some(turn);
+            }
+            if !std::mem::replace(&mut told, true) {
+                line.say(turns::WAITS);
+            }
+            let until = Instant::now() + turns::ASK_AGAIN;
+            while Instant::now() < until && !self.is_asked() {
+                std::thread::sleep(LOOK);
+            }
+        }
+        None
     }
 
     /// Gives the drive to a formatter and waits for its end. `sequence`: the kernel's count of the medium that is held.

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use burnin::evidence::{Evidence, Stop};
+use burnin::format::Turns;
 use burnin::header::Note;
 use burnin::job::Left;
 use burnin::playbook::first_data;
@@ -64,6 +65,8 @@ pub(super) struct Job {
     pub asked: Arc<AtomicBool>,
     /// What the drives of one command share.
     pub pacer: Pacer,
+    /// How many of them are formatted at once.
+    pub turns: Turns,
     /// Whether what is kept of it stands where an earlier burn-in's stood, which cannot be gone on with any more.
     pub in_place: Cell<bool>,
     /// Why something could not be kept, once that was so.
