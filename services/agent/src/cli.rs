@@ -153,9 +153,37 @@ pub fn token() -> Result<String, NoToken> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use clap::CommandFactory;
     use clap::error::ErrorKind;
 
     use super::*;
+
+    /// What a person finds of them: beside the program, and on a box, which has no command line.
+    const README: &str = include_str!("../README.md");
+    const KILN_TOML: &str = include_str!("../../../rootfs/kiln.toml");
+    const GUIDE: &str = include_str!("../../../rootfs/docs/burnin.md");
+
+    #[test]
+    fn every_variable_that_is_read_is_documented() {
+        let options = Options::command();
+        let shown = options.get_arguments().filter(|option| !option.is_hide_set());
+        let variables: Vec<&str> = shown.filter_map(|option| option.get_env()?.to_str()).collect();
+        assert!(variables.len() > 5, "{variables:?}");
+        for name in variables {
+            let said = [format!("`{name}`"), format!("`{name}=")];
+            assert!(
+                said.iter().any(|said| README.contains(said)),
+                "{name} is not in README.md"
+            );
+            if name.starts_with("KILN_RATE_") {
+                assert!(GUIDE.contains(&format!("`{name}`")), "{name} is not in burnin.md");
+                assert!(
+                    KILN_TOML.contains(&format!("# {name} = ")),
+                    "{name} is not in kiln.toml"
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_bad_flag_is_named_with_what_is_expected() {
