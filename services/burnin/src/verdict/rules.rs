@@ -169,6 +169,22 @@ fn unit(value: f64, unit: &str) -> &str {
 mod tests {
     use super::*;
 
+    /// The appliance has no such program and no shell.
+    #[test]
+    fn no_rule_sends_a_person_to_a_program_that_is_not_here() {
+        let naming = |rule: &&Rule| rule.source.contains("`hdparm");
+        let rules: Vec<&Rule> = Rules::built_in().iter().filter(naming).collect();
+        assert!(!rules.is_empty());
+        for rule in rules {
+            assert!(
+                rule.source.contains("with another system `hdparm"),
+                "{}: {}",
+                rule.id,
+                rule.source
+            );
+        }
+    }
+
     #[test]
     fn amounts_are_written_as_people_write_them() {
         for (value, unit, want) in [
