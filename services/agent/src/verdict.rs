@@ -8,7 +8,7 @@ use std::time::Duration;
 use burnin::Evidence;
 use burnin::evidence::Stop;
 use burnin::job::{End, heading, smart_before};
-use burnin::verdict::{Case, Peer, judge};
+use burnin::verdict::{self, Case, Peer, judge};
 use drive::selftest::Kind;
 use wire::Time;
 use wire::job::{Outcome, Phase, PhaseState};
@@ -48,11 +48,10 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, peers: &[Peer], aborte
     peer
 }
 
-/// By what name it is compared with others of its model: its own where SMART told it, since a dock has one name for whatever is in it.
+/// By what name it is compared with others of its model.
 pub fn model(record: &Record) -> &str {
     let told = record.smart_after.as_ref().or(record.smart_before.as_ref());
-    let own = told.and_then(|told| told.model.as_deref()).map(str::trim);
-    own.filter(|own| !own.is_empty()).unwrap_or(&record.job.model)
+    verdict::model(told, &record.job.model)
 }
 
 /// The evidence, if it is of this job; else what it is, with the doubt.

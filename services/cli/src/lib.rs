@@ -101,6 +101,8 @@ pub mod burn;
 pub mod cert;
 pub mod file;
 pub mod life;
+mod list;
+mod peers;
 pub mod playbook;
 pub mod remote;
 pub mod seals;

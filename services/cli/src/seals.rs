@@ -4,15 +4,17 @@
 //! told: a kill leaves no certificate behind that nobody could revoke. The list is replaced whole, by one burn-in at a time. The rule
 //! is [`certificate::revoke`]'s, as on a box. Tested below, and by whole burn-ins in `tests/cert/`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use certificate::revoke;
 use wire::boxes::CertificateEntry;
 use wire::certificate::Revocation;
 use wire::job::Job;
 use wire::{JobId, Time};
+
+use crate::list;
 
 /// Name of the list.
 const FILE: &str = "certificates.json";
@@ -41,11 +43,11 @@ pub fn note(state: &Path, job: &Job, again: bool) -> Result<Vec<String>, String>
     let mut told = Vec::new();
     // Hours lie between the beginning and this: somebody may have removed it.
     fs::create_dir_all(state).map_err(failed)?;
-    let _held = lock(state).map_err(failed)?;
+    let _held = list::lock(state, LOCK).map_err(failed)?;
     let mut entries = match read(&path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            let aside = set_aside(&path, Time::now()).map_err(failed)?;
+            let aside = list::set_aside(&path, Time::now()).map_err(failed)?;
             told.push(format!(
                 "{}; set aside as {}: of the certificates in it nobody knows here whether they hold",
                 failed(error),
@@ -55,7 +57,7 @@ pub fn note(state: &Path, job: &Job, again: bool) -> Result<Vec<String>, String>
         }
         Err(error) => return Err(failed(error)),
     };
-    let taken_back = list(&mut entries, job, again);
+    let taken_back = listed(&mut entries, job, again);
     if !taken_back.is_empty() || job.certificate.is_some() {
         let text = serde_json::to_vec(&entries).map_err(|error| failed(error.into()))?;
         crate::file::replace(&path, &text).map_err(failed)?;
@@ -82,7 +84,7 @@ pub fn ready(state: &Path) -> Result<(), String> {
             path.display()
         )
     };
-    let _held = lock(state).map_err(failed)?;
+    let _held = list::lock(state, LOCK).map_err(failed)?;
     let tried = match read(&path) {
         Ok(entries) if !entries.is_empty() => serde_json::to_vec(&entries)
             .map_err(io::Error::from)
@@ -122,7 +124,7 @@ pub fn revoked(state: &Path, job: JobId) -> Result<Option<Revocation>, String> {
 }
 
 /// Brings a list up to a job that ended; the ids of the certificates that it takes back.
-fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<String> {
+fn listed(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<String> {
     let mut taken_back = Vec::new();
     for entry in entries.iter_mut() {
         if revoke::take_back(entry, job, again) {
@@ -144,39 +146,9 @@ fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<Stri
     taken_back
 }
 
-/// Held until it is dropped.
-fn lock(state: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    let file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(state.join(LOCK))?;
-    match file.lock() {
-        // Some file systems have none; then two burn-ins must not end at the very same moment.
-        Err(error) if has_no_locks(&error) => Ok(file),
-        locked => locked.map(|()| file),
-    }
-}
-
-/// Whether a file system has no locks: NFS whose server runs no lock service says so by `ENOLCK`.
-fn has_no_locks(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(libc::ENOLCK)
-}
-
 /// The list; none where there is no file. One that cannot be understood is `InvalidData`.
 fn read(path: &Path) -> io::Result<Vec<CertificateEntry>> {
-    match crate::file::regular(path).and_then(|file| crate::file::up_to(file, LIST_MAX)) {
-        Ok(text) => Ok(serde_json::from_slice(&text).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-fn set_aside(path: &Path, now: Time) -> io::Result<PathBuf> {
-    let aside = path.with_extension(format!("bad-{}", now.strftime("%Y%m%dT%H%M%SZ")));
-    fs::rename(path, &aside)?;
-    Ok(aside)
+    list::read(path, LIST_MAX)
 }
 
 #[cfg(test)]
@@ -334,19 +306,6 @@ pub(crate) mod tests {
             }
         });
         assert_eq!(revoked(dir.path()).len(), 16);
-    }
-
-    #[test]
-    fn a_file_system_without_locks_is_no_reason_to_sign_nothing() {
-        for (errno, none) in [
-            (libc::ENOLCK, true),
-            (libc::EOPNOTSUPP, true),
-            (libc::ENOSYS, true),
-            (libc::EIO, false),
-            (libc::EINTR, false),
-        ] {
-            assert_eq!(has_no_locks(&io::Error::from_raw_os_error(errno)), none, "{errno}");
-        }
     }
 
     #[test]

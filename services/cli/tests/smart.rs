@@ -9,9 +9,10 @@ mod played;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Loop, TEST_LAST, caught, code, object, resize, signal, start, text, until, until_called};
+use common::{Loop, TEST_LAST, caught, code, kiln, object, resize, signal, start, text, until, until_called};
 use played::Smartctl;
 
 const SMART_AROUND: &str = r#"
@@ -49,6 +50,11 @@ fn smart_that_fails_for_a_moment_is_asked_for_again() {
 
 /// A burn-in with that for smartctl, in the folder that is given back.
 fn burn_asking(drive: &Loop, script: &str) -> (tempfile::TempDir, std::process::Output) {
+    burn_in(&drive.state(), drive, script)
+}
+
+/// The same with this state folder.
+fn burn_in(state: &Path, drive: &Loop, script: &str) -> (tempfile::TempDir, std::process::Output) {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(drive.file(), dir.path().join("drive")).unwrap();
     let program = dir.path().join("smartctl");
@@ -56,12 +62,16 @@ fn burn_asking(drive: &Loop, script: &str) -> (tempfile::TempDir, std::process::
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let book = dir.path().join("mine.toml");
     fs::write(&book, SMART_AROUND).unwrap();
-    let output = drive.burn(&[
-        "--playbook",
-        book.to_str().unwrap(),
-        "--smartctl",
-        program.to_str().unwrap(),
+    let mut burn = kiln(&[
+        "burn",
+        &drive.node,
+        "--yes-erase",
+        &drive.node,
+        "--allow-loop",
+        "--json",
     ]);
+    burn.arg("--state").arg(state).arg("--playbook").arg(&book);
+    let output = burn.arg("--smartctl").arg(&program).output().unwrap();
     (dir, output)
 }
 
@@ -102,6 +112,25 @@ for a; do case "$a" in /dev/*) node=$a;; esac; done
     assert!(rules.iter().any(|rule| rule["id"] == "smart-switched-on"), "{told}");
 }
 
+/// As on a box: by what the state folder has of those that ended before.
+#[test]
+fn a_drive_that_is_unlike_others_of_its_model_is_told() {
+    let drives: Vec<Loop> = (0..4).map_while(|_| Loop::new(48 << 20)).collect();
+    let state = tempfile::tempdir().unwrap();
+    for (n, drive) in drives.iter().enumerate() {
+        let good = SCRIPT.replace("FAILS", "true");
+        let worn = good.replace(
+            r#""raw":{"value":0,"string":"0"}"#,
+            r#""raw":{"value":12,"string":"12"}"#,
+        );
+        let (_dir, output) = burn_in(state.path(), drive, if n == 3 { &worn } else { &good });
+        let told = object(&output);
+        let rules = told["verdict"]["rules"].as_array().unwrap();
+        let unlike = rules.iter().any(|rule| rule["id"] == "population-smart");
+        assert_eq!(unlike, n == 3, "drive {n}: {told}");
+    }
+}
+
 fn asked_again(fails: &str) {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let (dir, output) = burn_asking(&drive, &SCRIPT.replace("FAILS", fails));
@@ -140,7 +169,7 @@ fn held(drive: &Loop) -> (tempfile::TempDir, [String; 4]) {
     fs::write(&program, HELD.replace("DIR", dir.path().to_str().unwrap())).unwrap();
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     fs::write(&book, SMART_AROUND).unwrap();
-    let word = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let word = |path: &Path| path.to_str().unwrap().to_owned();
     let line = [
         "--playbook".to_owned(),
         word(&book),

@@ -1,4 +1,4 @@
-//! The controller that a drive hangs on, and whether others behind it move data: what they take of it is no fault of this one.
+//! The controller that a drive hangs on, and how many others behind it move data: what they take of it is no fault of this one.
 
 use std::collections::BTreeMap;
 
@@ -29,16 +29,16 @@ impl Company {
         company
     }
 
-    /// Whether another drive behind its controller was busy since the last look.
-    pub fn look(&mut self) -> bool {
+    /// How many other drives behind its controller were busy since the last look.
+    pub fn look(&mut self) -> usize {
         let now = self.count();
         let busy = |(drive, moved): (&String, &u64)| {
             let before = self.moved.get(drive);
             before.is_some_and(|before| moved.saturating_sub(*before) >= BUSY)
         };
-        let any = now.iter().any(busy);
+        let others = now.iter().filter(|other| busy(*other)).count();
         self.moved = now;
-        any
+        others
     }
 
     fn count(&self) -> BTreeMap<String, u64> {
@@ -133,21 +133,24 @@ mod tests {
             told(function, name, 1 << 40, 1 << 40);
         }
         let mut company = Company::of(&System::at(root.path()), &path("1f.2", "sda"));
-        assert!(!company.look());
+        assert_eq!(company.look(), 0);
         told("1f.2", "sda", 1 << 41, 1 << 41);
-        assert!(!company.look(), "it is its own");
+        assert_eq!(company.look(), 0, "it is its own");
         told("17.0", "sdc", 1 << 41, 1 << 40);
-        assert!(!company.look(), "it hangs elsewhere");
+        assert_eq!(company.look(), 0, "it hangs elsewhere");
         told("1f.2", "sdb", (1 << 40) + BUSY - 1, 1 << 40);
-        assert!(!company.look(), "a few words now and then");
+        assert_eq!(company.look(), 0, "a few words now and then");
         told("1f.2", "sdb", (1 << 40) + BUSY - 1, (1 << 40) + BUSY);
-        assert!(company.look());
-        assert!(!company.look(), "it has ended");
+        assert_eq!(company.look(), 1);
+        assert_eq!(company.look(), 0, "it has ended");
         told("1f.2", "sdd", 1 << 40, 0);
-        assert!(!company.look(), "what it moved before it came");
+        assert_eq!(company.look(), 0, "what it moved before it came");
         told("1f.2", "sdd", 1 << 40, BUSY);
-        assert!(company.look());
+        assert_eq!(company.look(), 1);
+        told("1f.2", "sdb", 1 << 42, 1 << 42);
+        told("1f.2", "sdd", 1 << 42, BUSY);
+        assert_eq!(company.look(), 2);
         fs::write(sys.join(path("1f.2", "sdb")).join("stat"), "nonsense").unwrap();
-        assert!(!company.look());
+        assert_eq!(company.look(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What ended jobs leave: certificates, what is known of a model, and certificates that no longer hold.
 
-use burnin::verdict::Peer;
+use burnin::verdict::{Peer, newest};
 use serde::{Deserialize, Serialize};
 use store::{Store, Table, Write};
 use wire::certificate::{CertificateText, Revocation};
@@ -153,18 +153,9 @@ impl Jobs {
             let with_record = |(key, peer)| Ok(Known::new(JOBS.get(r, &key)?, peer));
             all.map(with_record).collect::<store::Result<Vec<Known>>>()
         })?;
-        let mut newest: Vec<Known> = Vec::new();
-        for known in all {
-            if known.is_of(Some(but), &but.job.drive) {
-                continue;
-            }
-            let same = |other: &&mut Known| known.is_of(other.of.as_ref(), &other.peer.drive);
-            match newest.iter_mut().find(same) {
-                Some(older) if older.peer.has_rates() && !known.peer.has_rates() => {}
-                Some(older) => *older = known,
-                None => newest.push(known),
-            }
-        }
+        let others = all.into_iter().filter(|known| !known.is_of(Some(but), &but.job.drive));
+        let same = |one: &Known, other: &Known| one.is_of(other.of.as_ref(), &other.peer.drive);
+        let newest = newest(others, |known| &known.peer, same);
         Ok(newest.into_iter().map(|known| known.peer).collect())
     }
 }

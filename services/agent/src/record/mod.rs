@@ -3,7 +3,6 @@
 //! [`apply`](Record::apply): a worker's reports. [`strange`](Record::strange): whether the drive still is the one that
 //! was armed. [`findings`](Record::keep_findings): what was once found stays found.
 
-mod company;
 mod findings;
 mod names;
 #[cfg(test)]
@@ -14,6 +13,7 @@ mod strange;
 mod whole;
 
 use burnin::device::Geometry;
+use burnin::pace::Company;
 use burnin::playbook::{Step, erases, first_data, is_of_formatter, is_own, moves_data};
 use burnin::{Fingerprint, Front, JobKey, Playbook};
 use drive::Identity;
@@ -30,7 +30,6 @@ use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus, Resume, 
 use wire::options::PlanOptions;
 use wire::{Bytes, Celsius, JobId, Time};
 
-pub use company::Company;
 pub use report::{Effects, progress_frame};
 pub use spent::Spent;
 pub use strange::{Strange, Trace};

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`bucket`] | a token bucket: when the next access may start |
 //! | [`shares`] | who may have how much: max-min fair under the three limits |
+//! | [`company`] | how many others were at work behind one controller |
 //! | [`allowed`] | what a limit leaves of the speed that is measured |
 //! | [`rate`] | a rate as people write it |
 //! | [`governor`] | the same over time: staggered start, what a slow drive leaves over, no moment above a limit |
@@ -19,12 +20,14 @@
 
 pub mod allowed;
 pub mod bucket;
+pub mod company;
 pub mod governor;
 mod rate;
 pub mod shares;
 
 pub use allowed::Allowed;
 pub use bucket::Bucket;
+pub use company::Company;
 pub use governor::{Governor, STAGGER};
 pub use rate::rate;
 pub use shares::{Claim, Limits, share};

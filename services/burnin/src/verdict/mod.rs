@@ -24,7 +24,7 @@ use crate::findings::{Class, not_met_again, outcome_of_all};
 pub use case::Case;
 pub use figures::{Figure, Figures, figures};
 pub use metrics::{Metrics, lacks, metrics};
-pub use peer::{PEER_ZONES, Peer};
+pub use peer::{PEER_ZONES, Peer, model, newest};
 pub use population::{Unlike, compare};
 pub use rules::{Rule, Rules};
 pub use wire::options::Profile;

@@ -116,6 +116,31 @@ impl Peer {
     }
 }
 
+/// By what name a drive is compared with others of its model: its own where SMART told it (`told`: the last it did), since a dock has one
+/// name, the kernel's `model`, for whatever is in it.
+pub fn model<'a>(told: Option<&'a Snapshot>, model: &'a str) -> &'a str {
+    let own = told.and_then(|told| told.model.as_deref()).map(str::trim);
+    own.filter(|own| !own.is_empty()).unwrap_or(model)
+}
+
+/// The newest of each drive, of those with rates where there are some. `known`: the oldest first, each with whatever else tells which drive
+/// it is of, as `same` asks it.
+pub fn newest<T>(
+    known: impl IntoIterator<Item = T>,
+    peer: impl Fn(&T) -> &Peer,
+    same: impl Fn(&T, &T) -> bool,
+) -> Vec<T> {
+    let mut newest: Vec<T> = Vec::new();
+    for one in known {
+        match newest.iter_mut().find(|other| same(&one, other)) {
+            Some(older) if peer(older).has_rates() && !peer(&one).has_rates() => {}
+            Some(older) => *older = one,
+            None => newest.push(one),
+        }
+    }
+    newest
+}
+
 /// The first such step of data. Flash may take constants by another way.
 fn keyed(evidence: &Evidence, phase: Phase) -> Option<&Record> {
     let mut records = evidence.phases.iter();

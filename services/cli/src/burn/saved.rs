@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burnin::findings::keep_untold;
+use burnin::pace::Company;
 use burnin::playbook::Step;
 use burnin::{Fingerprint, Front, JobKey};
 use drive::kernel_log::Account;
@@ -80,6 +81,9 @@ pub(super) struct Saved {
     /// Whether other drives behind its controller were ever busy.
     #[serde(default)]
     pub shared: bool,
+    /// How many they were; nobody counted in files of older versions.
+    #[serde(default)]
+    pub company: Company,
     /// Whether what an earlier session kept of what it saw could not be read.
     #[serde(default)]
     pub torn: bool,
@@ -243,6 +247,7 @@ pub(super) mod tests {
             paused: false,
             doubted: false,
             shared: false,
+            company: Company::default(),
             torn: false,
             findings: Vec::new(),
             findings_before_loss: Vec::new(),

@@ -10,14 +10,14 @@ use burnin::evidence::{Evidence, Stop};
 use burnin::format::{self, Order, Said, Ties, Turn, turns};
 use burnin::job::{EXCHANGE, End};
 use burnin::playbook::is_of_formatter;
-use burnin::verdict::{Case, judge};
+use burnin::verdict::{self, Case, Peer, judge};
 use drive::sysfs::{self, DevNum};
 use drive::temperature;
 use std::os::unix::fs::MetadataExt;
 use wire::drive::{Bus, Rotation};
 use wire::job::{Outcome, Phase, PhaseState, PhaseStatus};
 use wire::options::{FormatRequest, Formatted, Profile};
-use wire::{Bytes, JobId, Time};
+use wire::{Bytes, DriveId, JobId, Time};
 
 use super::doubt::{Asked, LOOK, Since};
 use super::kernel::Kernel;
@@ -27,6 +27,7 @@ use super::{Birth, Job};
 use crate::burn::ended::Ended;
 use crate::burn::saved::{Over, Saved};
 use crate::burn::screen::Line;
+use crate::peers;
 
 /// Why nobody goes on with a burn-in whose format was cut off, where the drive does not show that it has no table yet.
 pub(super) const WHILE_FORMATTED: &str =
@@ -40,12 +41,21 @@ impl Job {
         mut evidence: Evidence,
         own: Own,
         (mut seen, kernel): (Seen, Option<&Kernel>),
-        notes: Vec<String>,
+        mut notes: Vec<String>,
         line: &Line,
     ) -> (Ended, bool) {
         let stopped_by_heat = seen.too_hot.is_some();
         own.tell(&mut seen);
-        let facts = Facts::of(&self, birth);
+        let (state, known_as, model) = (
+            self.state.path().to_owned(),
+            self.known_as(&own),
+            self.model(&own).to_owned(),
+        );
+        let (others, untold) = peers::others(&state, &model, &known_as);
+        let facts = Facts {
+            others,
+            ..Facts::of(&self, birth)
+        };
         // Of a drive that is bad anyway nobody has to ask whether it is still there.
         let good = facts.is_good(&evidence, &own, &seen);
         let request = self.choice.request();
@@ -129,7 +139,25 @@ impl Job {
         };
         let aborted = cut || matches!(evidence.stopped, Some(Stop::Asked { .. })) && !stopped_by_heat;
         let job = facts.whole(&ended, (&evidence, &own, &seen), phases, formatted, aborted);
+        let peer = Peer::of(&facts.case(&evidence, &own, &seen), known_as, &model, job.capacity);
+        let kept = peer.map_or(Ok(None), |peer| peers::note(&state, peer));
+        for told in untold.into_iter().chain(kept.unwrap_or_else(Some)) {
+            line.say(&told);
+            notes.push(told);
+        }
         (Ended::new(ended.node, job, notes), goes_on)
+    }
+
+    /// By what name the drive is remembered: the one that SMART told, where it did, since behind a dock it has another.
+    fn known_as(&self, own: &Own) -> DriveId {
+        let told = own.after.as_ref().or(own.before.as_ref());
+        let wwn = told.and_then(|told| DriveId::from_wwn(told.wwn.as_deref()?));
+        wwn.unwrap_or_else(|| self.drive.id.clone())
+    }
+
+    /// By what name it is compared with others of its model.
+    fn model<'a>(&'a self, own: &'a Own) -> &'a str {
+        verdict::model(own.after.as_ref().or(own.before.as_ref()), &self.drive.model)
     }
 
     /// What it comes to by what is known so far, with own steps still to be done.
@@ -314,6 +342,8 @@ struct Facts {
     shingled: Option<String>,
     beside: Bytes,
     started: Time,
+    /// Of its model; none before its end.
+    others: Vec<Peer>,
 }
 
 impl Facts {
@@ -328,6 +358,7 @@ impl Facts {
             shingled: job.held.device.shingled.clone(),
             beside: job.held.device.beside,
             started: birth.started,
+            others: Vec::new(),
         }
     }
 
@@ -377,6 +408,8 @@ impl Facts {
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,
             shared: seen.shared,
+            company: seen.mean_company(),
+            peers: &self.others,
             unreadable: own.unreadable.as_deref(),
             kernel: &seen.kernel,
             overlay: own.overlay.as_ref(),

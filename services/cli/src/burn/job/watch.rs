@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use burnin::heat::{Decision, Heat, Limits, celsius};
+use burnin::pace::Company as Others;
 use burnin::runner::Ask;
 use burnin::timeline;
 use drive::company::Company;
@@ -37,6 +38,8 @@ pub(super) struct Seen {
     pub paused: bool,
     /// Whether other drives behind its controller were ever busy.
     pub shared: bool,
+    /// How many they were.
+    pub company: Others,
     /// What the kernel told of the drive.
     pub kernel: Account,
     /// The kernel's count of the drive's medium, by which it was opened or taken up since.
@@ -87,7 +90,7 @@ impl Watch {
                 let reading = waking.newest(now, told);
                 let busy = company.look();
                 let mut seen = lock(&shared);
-                seen.shared |= busy;
+                seen.beside_busy(busy);
                 seen.look(began.elapsed(), reading, Time::now());
                 drop(seen);
                 if ended.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
@@ -191,6 +194,7 @@ impl Seen {
             timeline: saved.timeline.clone(),
             paused: saved.paused,
             shared: saved.shared,
+            company: saved.company,
             kernel: saved.kernel.clone(),
             ..Self::default()
         }
@@ -203,6 +207,19 @@ impl Seen {
             kernel: remains.kernel.clone(),
             ..Self::default()
         }
+    }
+
+    /// So many others behind its controller were busy. While it moves nothing itself they take nothing of it.
+    fn beside_busy(&mut self, others: usize) {
+        self.shared |= others > 0;
+        if self.heat.is_some() && !self.is_held_for_heat() {
+            self.company.add(others);
+        }
+    }
+
+    /// How many others were busy on the mean; `None` where nobody counted, as a session of an older version.
+    pub(super) fn mean_company(&self) -> Option<f64> {
+        self.company.mean().filter(|_| self.company.is_any() || !self.shared)
     }
 
     fn is_held_for_heat(&self) -> bool {
@@ -257,6 +274,28 @@ mod tests {
     use wire::drive::Rotation;
 
     use super::*;
+
+    #[test]
+    fn others_are_counted_while_the_drive_moves() {
+        let mut seen = Seen::default();
+        seen.beside_busy(3);
+        assert_eq!(
+            (seen.shared, seen.mean_company()),
+            (true, None),
+            "the engine has not begun"
+        );
+        seen.heat = Some(Heat::new(Limits::of(Rotation::SolidState, &Named::default())));
+        seen.beside_busy(0);
+        assert_eq!(seen.mean_company(), None, "there were some, and nobody counted them");
+        seen.beside_busy(4);
+        assert_eq!(seen.mean_company(), Some(2.0));
+        let mut alone = Seen {
+            heat: seen.heat.take(),
+            ..Seen::default()
+        };
+        alone.beside_busy(0);
+        assert_eq!((alone.shared, alone.mean_company()), (false, Some(0.0)));
+    }
 
     #[test]
     fn a_hot_drive_pauses_goes_on_and_is_given_up() {

@@ -1,18 +1,19 @@
-//! How many other drives were burned in behind the same controller meanwhile. Pure.
+//! How many other drives were at work behind the same controller meanwhile. Pure.
 
 use serde::{Deserialize, Serialize};
 
-/// A mean, each second in which the drive moved counted once.
+/// A mean, each look at a drive that moves counted once: the agent's each second, the command line's every ten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Company {
-    seconds: u64,
+    #[serde(rename = "seconds")]
+    looks: u64,
     others: u64,
 }
 
 impl Company {
-    /// One more second.
+    /// One more look.
     pub fn add(&mut self, others: usize) {
-        self.seconds = self.seconds.saturating_add(1);
+        self.looks = self.looks.saturating_add(1);
         self.others = self.others.saturating_add(others as u64);
     }
 
@@ -23,6 +24,6 @@ impl Company {
 
     /// Others on the mean; `None` where nothing moved.
     pub fn mean(self) -> Option<f64> {
-        (self.seconds > 0).then(|| self.others as f64 / self.seconds as f64)
+        (self.looks > 0).then(|| self.others as f64 / self.looks as f64)
     }
 }
