@@ -5,6 +5,7 @@
 //! | `job.started` | `job_started` info |
 //! | `job.phase_finished` | `phase_complete` info |
 //! | `job.resumed`, `job.waiting`, `job.paused`, `job.continued`, `job.too_hot`, `job.cooled` | – |
+//! | `job.failing` | – |
 //! | `job.place_recovered`, `job.offered`, `job.not_gone_on`, `certificate.revoked` | – |
 //! | `job.passed` | `burnin_passed` info and `job_complete` info |
 //! | `job.warned` | `job_complete` warning |
@@ -21,10 +22,11 @@ use serde::{Deserialize, Serialize};
 use wire::drive::Drive;
 use wire::event::{NewEvent, Severity};
 use wire::frame::Notification;
-use wire::job::{Job, JobState, Outcome, PhaseState, Resume};
+use wire::job::{Job, JobState, Outcome, Phase, PhaseState, Resume};
 use wire::{Celsius, DriveId, Lasted};
 
 use crate::gate::has_twin;
+use crate::record::Heads;
 
 /// An event with the notifications that go with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,6 +139,23 @@ pub fn resumed(job: &Job, resume: &Resume) -> Happening {
 /// Something about a job that nobody else needs to hear of.
 pub fn of_job(job: &Job, kind: &str, severity: Severity, message: String) -> Happening {
     Happening::of(job, kind, severity, message, serde_json::Value::Null)
+}
+
+/// A job heads for FAILED, and goes on; `phase`: the one under way.
+pub fn failing(job: &Job, phase: Option<Phase>, why: &Heads) -> Happening {
+    let percent = job.progress.as_ref().map(|progress| progress.percent.floor());
+    let at = match (phase, percent) {
+        (Some(phase), Some(percent)) => format!(". {}, at {percent} % of all", phase.label()),
+        (Some(phase), None) => format!(". {}", phase.label()),
+        (None, _) => String::new(),
+    };
+    let message = format!(
+        "{} is heading for FAILED: {}{at}. Its burn-in goes on to test the rest",
+        drive_words(job),
+        why.words
+    );
+    let data = serde_json::json!({ "rule": why.rule, "phase": phase, "percent": percent, "lba": why.lba });
+    Happening::of(job, "job.failing", Severity::Warning, message, data)
 }
 
 /// A person holds a job.
@@ -398,6 +417,46 @@ pub(crate) mod tests {
             none.event.kind, "job.inconclusive",
             "a job without a verdict is never passed"
         );
+    }
+
+    #[test]
+    fn a_job_that_heads_for_failed_says_why_where_and_that_it_goes_on() {
+        let why = Heads {
+            rule: "read-error".into(),
+            lba: Some(wire::Lba(7)),
+            words: "sectors could not be read (1 sector; first at LBA 7: EIO)".into(),
+        };
+        let progress = wire::job::Progress {
+            step: 2,
+            phase_percent: None,
+            phase: Phase::Verify,
+            done: Bytes(1),
+            total: Bytes(2),
+            rate: Bytes(3),
+            eta: None,
+            eta_job: None,
+            percent: 41.7,
+            temperature: None,
+        };
+        let job = Job {
+            progress: Some(progress),
+            ..job()
+        };
+        let told = failing(&job, Some(Phase::Verify), &why);
+        assert_eq!(
+            (told.event.kind.as_str(), told.event.severity),
+            ("job.failing", Severity::Warning)
+        );
+        assert_eq!(
+            told.event.message,
+            "WD80EFAX VK1234 (8.00 TB) is heading for FAILED: sectors could not be read (1 sector; first at LBA 7: EIO). Read back and \
+             verify, at 41 % of all. Its burn-in goes on to test the rest"
+        );
+        assert_eq!(
+            (&told.event.data["lba"], &told.event.data["percent"]),
+            (&7.into(), &41.0.into())
+        );
+        assert_eq!(told.notifications, [], "Vigil's words have none for it");
     }
 
     #[test]

@@ -77,9 +77,11 @@ fn a_huge_table_is_told_in_few_bytes_and_its_last_partition_still_counts() {
     file.write_all_at(b"x", (PARTITIONS - 1) * EACH + 1024 + 104).unwrap();
     let after = looked(&file).content;
     assert!(!after.is_same(&before.content));
-    let last = |content: Content| match content {
-        Content::Found { mut signatures, .. } => signatures.pop().unwrap(),
-        other => panic!("{other:?}"),
+    let last = |content: Content| {
+        let Content::Found { mut signatures, .. } = content else {
+            panic!("{content:?}")
+        };
+        signatures.pop().unwrap()
     };
     assert_eq!(last(after).kind, last(before.content).kind);
 }

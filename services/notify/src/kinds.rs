@@ -73,6 +73,8 @@ pub const KINDS: &[Kind] = &[
     kind("job.phase_finished", BURN, "Phase of a burn-in finished", Info, 0),
     kind("job.passed", BURN, "Drive passed its burn-in", Info, 0),
     kind("job.warned", BURN, "Drive passed with warnings", Warning, 0),
+    // Told once a job, and the job goes on: `job.failed` follows at its end.
+    kind("job.failing", BURN, "Drive is heading for FAILED", Warning, 0),
     kind("job.failed", BURN, "Drive failed its burn-in", Critical, 0),
     kind("job.inconclusive", BURN, "Burn-in without a verdict", Warning, 0),
     kind("job.aborted", BURN, "Burn-in aborted", Info, 0),

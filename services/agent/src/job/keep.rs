@@ -3,7 +3,7 @@
 use burnin::timeline;
 use drive::guard::Place;
 use wire::drive::Drive;
-use wire::job::{JobState, PhaseStatus};
+use wire::job::{JobState, Phase, PhaseStatus};
 use wire::{Bytes, Celsius, DriveId, Time};
 
 use super::JobTask;
@@ -67,7 +67,8 @@ impl JobTask {
             timeline::sample(&mut self.record.job.timeline, point);
         }
         let told = (status == PhaseStatus::Done).then(|| events::phase_finished(&self.record.job, &state));
-        self.keep(None, told.into_iter().collect());
+        let told = told.into_iter().chain(self.heading_told(Some(state.phase))).collect();
+        self.keep(None, told);
     }
 
     pub(super) fn set_state(&mut self, state: JobState, told: Vec<Happening>) {
@@ -80,6 +81,13 @@ impl JobTask {
         self.means.outbox.job(self.record.job.clone());
         let written = self.means.jobs.save(&mut self.record, checkpoint, &told);
         self.means.outbox.tell_after(written, told);
+    }
+
+    /// What is to be said where the verdict is heading for FAILED by what the drive says of itself, and that was not said; `phase`: by which
+    /// it is known.
+    pub(super) fn heading_told(&mut self, phase: Option<Phase>) -> Option<Happening> {
+        let why = self.record.heads_by_its_word()?;
+        Some(events::failing(&self.record.job, phase, &why))
     }
 
     /// A person ended it. That is kept at once: what comes before the verdict takes minutes on a sick drive, and no restart in

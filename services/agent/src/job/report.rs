@@ -114,6 +114,9 @@ impl JobTask {
             self.means.outbox.progress(self.record.job.id, progress);
         }
         let mut told = Vec::new();
+        if let Some(why) = effects.heads {
+            told.push(events::failing(&self.record.job, self.record.phase(), &why));
+        }
         if let Some(resume) = effects.resumed {
             self.log(
                 "info",

@@ -342,7 +342,8 @@ impl JobTask {
                 "The drive said that it fails, or gave a critical warning".to_owned(),
             );
             head(&mut self.record);
-            self.keep(None, Vec::new());
+            let told = self.heading_told(self.record.phase()).into_iter().collect();
+            self.keep(None, told);
         }
     }
 

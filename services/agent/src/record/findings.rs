@@ -149,6 +149,7 @@ mod tests {
             &Report::Findings {
                 findings: vec![finding.clone()],
                 bad_sectors: 1,
+                failing: None,
             },
         );
         record.step_mut(0).unwrap().status = PhaseStatus::Done;
@@ -219,6 +220,7 @@ mod tests {
             &Report::Findings {
                 findings,
                 bad_sectors: 4,
+                failing: None,
             },
         );
         record.keep_findings(&[at(7, 1)]);

@@ -4,6 +4,7 @@
 //! was armed. [`findings`](Record::keep_findings): what was once found stays found.
 
 mod findings;
+mod heads;
 mod names;
 #[cfg(test)]
 mod older;
@@ -30,6 +31,7 @@ use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus, Resume, 
 use wire::options::PlanOptions;
 use wire::{Bytes, Celsius, JobId, Time};
 
+pub use heads::Heads;
 pub use report::{Effects, progress_frame};
 pub use spent::Spent;
 pub use strange::{Strange, Trace};
@@ -140,6 +142,9 @@ pub struct Record {
     /// How the kernel counted its medium when it was armed; `None` in records of older agents.
     #[serde(default)]
     pub medium: Option<Medium>,
+    /// Whether it was told that it is heading for FAILED: once a job, whatever interrupts it.
+    #[serde(default)]
+    pub told_failing: bool,
     /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
@@ -259,6 +264,7 @@ impl Record {
             medium: None,
             kernel: Account::default(),
             overlay: None,
+            told_failing: false,
             findings_before_loss: Vec::new(),
             revision: 0,
         }

@@ -6,7 +6,7 @@ use wire::frame::ProgressFrame;
 use wire::job::{Job, JobState, Phase, PhaseState, PhaseStatus, Progress, Resume};
 use wire::{Bytes, Celsius, Time};
 
-use super::Record;
+use super::{Heads, Record};
 
 /// What a report means beside its change of the record.
 #[derive(Debug, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Effects {
     pub changed: bool,
     /// A phase that ended.
     pub finished: Option<PhaseState>,
+    /// It heads for FAILED, and that is to be told.
+    pub heads: Option<Heads>,
     /// It went on after an interruption.
     pub resumed: Option<Resume>,
     /// How far it is.
@@ -90,9 +92,14 @@ impl Record {
                 }
                 effects.checkpoint = Some(text.clone());
             }
-            Report::Findings { findings, bad_sectors } => {
+            Report::Findings {
+                findings,
+                bad_sectors,
+                failing,
+            } => {
                 self.job.findings.clone_from(findings);
                 self.job.bad_sectors = *bad_sectors;
+                effects.heads = failing.as_ref().and_then(|why| self.heads(Heads::found(why)));
             }
             Report::Yield { .. } | Report::Recounted => effects.changed = false,
             Report::PhaseDone { step, state, surface } => {

@@ -62,6 +62,12 @@ impl Beyond {
         rounds.into_values().max().unwrap_or(0)
     }
 
+    /// Those of a step, as the round of it saw them that saw most.
+    pub(super) fn of_step(&self, step: u16) -> u64 {
+        let rows = self.0.iter().filter(|((of, ..), _)| *of == step);
+        Self(rows.map(|(key, count)| (*key, *count)).collect()).most(|_| true)
+    }
+
     /// Counts one; whether it did.
     pub(super) fn count(&mut self, visit: Visit, class: Class) -> bool {
         let Visit { step, round, again, .. } = visit;

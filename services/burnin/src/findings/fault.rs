@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::errno_text;
+use crate::header::HEADER_PASS;
+use crate::pipeline::{PROBE_PASS, SAMPLE_PASS};
+
 /// Inverted bits in 512 bytes up to which damage is called a bit flip rather than corruption.
 pub(crate) const FLIPS_MAX: u64 = 64;
 
@@ -68,6 +72,22 @@ impl Fault {
         }
     }
 
+    /// In words, by what the sector itself shows; what it means may show over the whole drive alone.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Flips { bits } => format!("{bits} {} of 4096 differ", if bits == 1 { "bit" } else { "bits" }),
+            Self::Torn => "part of the sector is not what was written".to_owned(),
+            Self::Zeros => "reads as zeros".to_owned(),
+            Self::Ones => "reads as ones".to_owned(),
+            Self::Foreign => "holds nothing that was written in this job".to_owned(),
+            Self::Stale { pass } => format!("holds its data of {}", pass_words(pass)),
+            Self::Moved { .. } => "holds the data of another sector".to_owned(),
+            Self::Transient => "differed once: cable, memory and controller are suspects".to_owned(),
+            Self::Read { errno } => error(errno, "read"),
+            Self::Write { errno } => error(errno, "written"),
+        }
+    }
+
     /// Whether two neighbours with these faults make one run.
     pub(super) fn joins(self, other: Self) -> bool {
         match (self, other) {
@@ -105,4 +125,18 @@ impl Class {
             Self::Content | Self::Misplaced | Self::Read | Self::Write => false,
         }
     }
+}
+
+/// A pass as it is called in findings.
+fn pass_words(pass: u8) -> String {
+    match pass {
+        PROBE_PASS => "the capacity probe".to_owned(),
+        SAMPLE_PASS => "the samples".to_owned(),
+        HEADER_PASS => "the job's header".to_owned(),
+        pass => format!("pass {pass}"),
+    }
+}
+
+fn error(errno: i32, done: &str) -> String {
+    format!("{}; could not be {done} when tried again", errno_text(errno))
 }

@@ -249,6 +249,12 @@ impl Defects {
             .is_some_and(|(_, run)| lba < run.end())
     }
 
+    /// How many sectors this step found bad; of those without a place as many as its worst round.
+    pub(crate) fn of_step(&self, step: u16) -> u64 {
+        let placed = self.runs.range((step, 0)..=(step, u64::MAX)).map(|(_, run)| run.count);
+        placed.sum::<u64>().saturating_add(self.beyond.of_step(step))
+    }
+
     /// Whether any step found the sector bad.
     pub(crate) fn are_at(&self, lba: u64) -> bool {
         self.runs().any(|run| (run.first..run.end()).contains(&lba))

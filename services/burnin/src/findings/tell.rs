@@ -205,32 +205,20 @@ impl Defects {
         let place = |shift: i64| run.first.checked_add_signed(shift);
         let tail = run.end() == geometry.sectors && is_tail(run.count, geometry);
         let mut source = None;
+        let own = run.fault.words();
         let (kind, detail) = match run.fault {
-            Fault::Flips { bits } if u64::from(bits) <= FLIPS_MAX => (
-                FaultKind::BitFlip,
-                format!("{bits} {} of 4096 differ", if bits == 1 { "bit" } else { "bits" }),
-            ),
-            Fault::Flips { bits } => (FaultKind::Corrupt, format!("{bits} bits of 4096 differ")),
-            Fault::Torn => (
-                FaultKind::Corrupt,
-                "part of the sector is not what was written".to_owned(),
-            ),
+            Fault::Flips { bits } if u64::from(bits) <= FLIPS_MAX => (FaultKind::BitFlip, own),
+            Fault::Flips { .. } | Fault::Torn => (FaultKind::Corrupt, own),
             Fault::Zeros if tail => (FaultKind::Truncated, self.truncated(run, "zeros", geometry)),
             Fault::Ones if tail => (FaultKind::Truncated, self.truncated(run, "ones", geometry)),
             Fault::Foreign if tail => (
                 FaultKind::Truncated,
                 self.truncated(run, "what was never written", geometry),
             ),
-            Fault::Zeros => (FaultKind::Zeroed, "reads as zeros".to_owned() + &self.landed(run)),
-            Fault::Ones => (FaultKind::Corrupt, "reads as ones".to_owned() + &self.landed(run)),
-            Fault::Foreign => (
-                FaultKind::LostWrite,
-                "holds nothing that was written in this job".to_owned() + &self.landed(run),
-            ),
-            Fault::Stale { pass } => (
-                FaultKind::Stale,
-                format!("holds its data of {}", pass_words(pass)) + &self.landed(run),
-            ),
+            Fault::Zeros => (FaultKind::Zeroed, own + &self.landed(run)),
+            Fault::Ones => (FaultKind::Corrupt, own + &self.landed(run)),
+            Fault::Foreign => (FaultKind::LostWrite, own + &self.landed(run)),
+            Fault::Stale { .. } => (FaultKind::Stale, own + &self.landed(run)),
             Fault::Moved { shift, .. } => {
                 source = place(shift).map(Lba);
                 let other = source.map_or_else(String::new, |lba| lba.to_string());
@@ -253,12 +241,9 @@ impl Defects {
                     (FaultKind::Misdirected, format!("holds the data of {other}: {why}"))
                 }
             }
-            Fault::Transient => (
-                FaultKind::Transient,
-                "differed once: cable, memory and controller are suspects".to_owned(),
-            ),
-            Fault::Read { errno } => (FaultKind::ReadError, error(errno, "read")),
-            Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),
+            Fault::Transient => (FaultKind::Transient, own),
+            Fault::Read { .. } => (FaultKind::ReadError, own),
+            Fault::Write { .. } => (FaultKind::WriteError, own),
         };
         Finding {
             step: run.step,
@@ -309,23 +294,6 @@ fn is_tail(sectors: u64, geometry: Geometry) -> bool {
 /// Whether a run is of places that the probe wrote and that hold nothing of this job.
 fn is_probed_empty(run: &Run) -> bool {
     run.phase == Phase::Probe && matches!(run.fault, Fault::Zeros | Fault::Ones | Fault::Foreign)
-}
-
-/// A pass as it is called in findings.
-fn pass_words(pass: u8) -> String {
-    match pass {
-        PROBE_PASS => "the capacity probe".to_owned(),
-        SAMPLE_PASS => "the samples".to_owned(),
-        HEADER_PASS => "the job's header".to_owned(),
-        pass => format!("pass {pass}"),
-    }
-}
-
-fn error(errno: i32, done: &str) -> String {
-    format!(
-        "{}; could not be {done} when tried again",
-        crate::device::errno_text(errno)
-    )
 }
 
 /// Order of telling: what proves most about the whole drive first.

@@ -8,6 +8,7 @@ use wire::job::{Phase, Resume};
 
 use super::leg::{Area, Leg, legs};
 use super::silence::Silence;
+use super::tally::Tally;
 use super::{Error, Pipeline};
 use crate::checkpoint::{self, Checkpoint, Holds};
 use crate::device::Op;
@@ -90,6 +91,7 @@ impl Pipeline {
             spent: (0, 0),
             settled: Vec::new(),
             began: now,
+            tally: Tally::default(),
             unsaved_findings: false,
             untold_findings: true,
             findings_told_at: None,

@@ -20,6 +20,7 @@ impl Pipeline {
         if self.over {
             return;
         }
+        self.weigh();
         if self.errors > self.limits.errors_max {
             self.book_open_groups();
             self.finish(Some(Stop::TooManyErrors));

@@ -369,8 +369,18 @@ impl Pipeline {
 
     fn defect(&mut self, lba: u64, fault: Fault) {
         let visit = self.visit(lba);
-        if self.evidence.defects.add_one(visit, lba, fault) && !visit.again {
+        let known = self.evidence.defects.covers(visit.step, lba);
+        self.tally.takes_up(visit.step, &self.evidence.defects);
+        let counted = self.evidence.defects.add_one(visit, lba, fault);
+        if counted && !visit.again {
             self.count_ahead(lba, fault.class());
+        }
+        if counted || (!known && self.evidence.defects.covers(visit.step, lba)) {
+            self.count_bad(lba, fault);
+        }
+        // Where the host's memory is known as bad, more of what that makes changes nothing.
+        if self.evidence.memory.bad == 0 || !fault.may_be_memory() {
+            self.tally.doubt();
         }
         self.unsaved_findings = true;
         self.untold_findings = true;

@@ -20,6 +20,7 @@ impl Pipeline {
         });
         let incident = self.incident_at(kind, lba, sectors, detail);
         self.evidence.incident(incident);
+        self.tally.doubt();
         self.unsaved_findings = true;
         self.untold_findings = true;
     }

@@ -44,6 +44,7 @@ impl Pipeline {
             }
         }
         self.unsaved_findings = true;
+        self.tally.doubt();
         self.proceed(now);
     }
 }

@@ -37,6 +37,7 @@ mod probe;
 mod report;
 mod request;
 mod silence;
+mod tally;
 mod visit;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -58,6 +59,7 @@ use flush::Balked;
 use incident::{is_own_word, verb};
 use leg::{Area, Leg};
 use silence::Silence;
+use tally::Tally;
 
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
 pub(crate) use probe::places as probe_places;
@@ -164,6 +166,8 @@ pub struct Pipeline {
     /// Sums of the last one's rows: what has not changed is not written again.
     settled: Vec<u32>,
     began: Duration,
+    /// How much is bad by now, and what it comes to.
+    tally: Tally,
     unsaved_findings: bool,
     untold_findings: bool,
     /// When findings were told last; `None` before the first.

@@ -142,7 +142,12 @@ impl Pipeline {
             self.findings_told_at = Some(now);
         }
         let bad_sectors = evidence.bad_sectors();
-        self.reports.push(Report::Findings { findings, bad_sectors });
+        let failing = self.failing().cloned();
+        self.reports.push(Report::Findings {
+            findings,
+            bad_sectors,
+            failing,
+        });
     }
 
     fn rate(&self) -> Option<f64> {

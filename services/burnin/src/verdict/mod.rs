@@ -7,6 +7,7 @@
 //! at, and what was written and read back outranks what the drive says of itself.
 
 mod case;
+mod failing;
 mod figures;
 mod heat;
 mod limit;
@@ -22,6 +23,7 @@ use crate::evidence::{Evidence, Stop};
 use crate::findings::{Class, not_met_again, outcome_of_all};
 
 pub use case::Case;
+pub use failing::{Failing, failing};
 pub use figures::{Figure, Figures, figures};
 pub use metrics::{Metrics, lacks, metrics};
 pub use peer::{PEER_ZONES, Peer, model, newest};
@@ -143,11 +145,16 @@ fn capital(words: &str) -> String {
     words
 }
 
-/// Where what the rule counts begins, and what its most telling finding says. The findings are the most telling ones of perhaps
-/// thousands of runs, so the first place is asked of all runs.
+/// Where what the rule counts begins, and what its most telling finding says.
+fn place(evidence: &Evidence, rule: &str) -> String {
+    placed(evidence, rule).map_or_else(String::new, |(_, words)| words)
+}
+
+/// The same with the first place by itself. The findings are the most telling ones of perhaps thousands of runs, so the first place is
+/// asked of all runs.
 ///
 /// Where sectors are counted, an access that went well when it was tried again has no part in the number, and none in its place.
-fn place(evidence: &Evidence, rule: &str) -> String {
+fn placed(evidence: &Evidence, rule: &str) -> Option<(Lba, String)> {
     let findings = match rule {
         "slow-access" => evidence.findings(),
         _ => evidence.defects.findings(evidence.geometry),
@@ -156,9 +163,7 @@ fn place(evidence: &Evidence, rule: &str) -> String {
         .iter()
         .filter(|finding| shows(rule, finding.kind))
         .filter_map(|finding| Some((finding.lba?, finding)));
-    let Some((at, telling)) = placed.next() else {
-        return String::new();
-    };
+    let (at, telling) = placed.next()?;
     let counts = |class: Class| counts(rule, class);
     let runs = evidence.defects.runs().filter(|run| counts(run.fault.class()));
     let first = runs.map(|run| Lba(run.first)).chain(placed.map(|(lba, _)| lba)).min();
@@ -167,10 +172,11 @@ fn place(evidence: &Evidence, rule: &str) -> String {
         0 => "first",
         _ => "among other places",
     };
-    match first == at {
+    let words = match first == at {
         true => format!("; {which} at {first}: {}", telling.detail),
         false => format!("; {which} at {first}; at {at}: {}", telling.detail),
-    }
+    };
+    Some((first, words))
 }
 
 /// Whether the rule counts sectors of this class.

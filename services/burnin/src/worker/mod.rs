@@ -21,6 +21,7 @@ use crate::evidence::Evidence;
 use crate::header::Note;
 use crate::pattern::JobKey;
 use crate::playbook::Step;
+use crate::verdict::Failing;
 
 /// What the agent tells a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -285,6 +286,9 @@ pub enum Report {
         findings: Vec<Finding>,
         /// Bad sectors in all.
         bad_sectors: u64,
+        /// Why the drive fails by them, though the job goes on.
+        #[serde(default)]
+        failing: Option<Failing>,
     },
     /// A step ended.
     PhaseDone {

@@ -76,10 +76,16 @@ impl Metrics {
     }
 }
 
-/// Reduces a case to numbers.
-pub fn metrics(case: &Case<'_>) -> Metrics {
+/// What was written and read alone, as numbers: of what is bad by these nothing is taken back by what is measured, or told by the drive.
+pub(super) fn of_surface(case: &Case<'_>) -> Metrics {
     let mut metrics = Metrics::default();
     surface::put(case, &mut metrics);
+    metrics
+}
+
+/// Reduces a case to numbers.
+pub fn metrics(case: &Case<'_>) -> Metrics {
+    let mut metrics = of_surface(case);
     shingles::put(case, &mut metrics);
     pace::put(case, &mut metrics);
     cache::put(case, &mut metrics);
