@@ -3,7 +3,7 @@
 //! The certificate itself, its form and its check are the crate `certificate`'s. A store that was set aside takes its key
 //! with it: what is signed afterwards bears another one, and older certificates stay good for whoever trusts the old key.
 
-use certificate::{Certificate, Key, Maker, Signed};
+use certificate::{Certificate, Key, Maker, SOFTWARE, Signed};
 use store::{Store, Write};
 use tracing::{info, warn};
 use wire::Time;
@@ -76,7 +76,7 @@ impl Notary {
         Maker {
             id: box_id.unwrap_or_else(|| "agent".to_owned()),
             name: name.unwrap_or_else(|| "kiln".to_owned()),
-            software: concat!("kiln ", env!("CARGO_PKG_VERSION")).to_owned(),
+            software: SOFTWARE.to_owned(),
         }
     }
 }

@@ -41,6 +41,10 @@ pub mod timeline;
 pub mod verdict;
 pub mod worker;
 
+/// This engine: the package's number, and a sum over what it burns in and judges by (`services/version.rs`), `0.1.0+1f0c3a9e`. In records of
+/// older ones the number stands alone.
+pub const ENGINE: &str = env!("KILN_ENGINE");
+
 pub use checkpoint::Checkpoint;
 pub use evidence::Evidence;
 pub use ours::{

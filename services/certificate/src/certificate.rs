@@ -25,6 +25,10 @@ pub const FORMAT: &str = "kiln-certificate";
 /// The version that this code writes and reads.
 pub const VERSION: u32 = 1;
 
+/// This software as certificates name it, with a sum over what page and PDF are drawn by (`services/version.rs`): `kiln 0.1.0+1f0c3a9e`.
+/// In older ones the number stands alone.
+pub const SOFTWARE: &str = concat!("kiln ", env!("KILN_DRAWING"));
+
 /// Until when a certificate of this moment speaks for its drive.
 pub(crate) fn valid_until(made: Time) -> Time {
     made.checked_add((VALID_DAYS * 24).hours()).unwrap_or(made)
@@ -47,7 +51,7 @@ pub struct Maker {
     pub id: String,
     /// Its name, as people know it.
     pub name: String,
-    /// Software and its version: "kiln 0.1.0".
+    /// [`SOFTWARE`] that signed it.
     pub software: String,
 }
 

@@ -31,7 +31,7 @@ pub mod signed;
 pub mod stamp;
 pub mod trust;
 
-pub use certificate::{Certificate, Maker};
+pub use certificate::{Certificate, Maker, SOFTWARE};
 pub use check::{Revocations, check};
 pub use key::{Fingerprint, Key, PublicKey};
 pub use signed::{Bad, Signed};

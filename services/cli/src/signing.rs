@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use certificate::{Certificate, Key, Maker, Signed};
+use certificate::{Certificate, Key, Maker, SOFTWARE, Signed};
 use wire::Time;
 use wire::job::Job;
 
@@ -41,7 +41,7 @@ impl Signing {
             maker: Maker {
                 id: "cli".to_owned(),
                 name: name.trim().to_owned(),
-                software: concat!("kiln ", env!("CARGO_PKG_VERSION")).to_owned(),
+                software: SOFTWARE.to_owned(),
             },
         })
     }

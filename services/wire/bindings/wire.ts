@@ -1968,7 +1968,7 @@ summary: string,
  */
 verified: Bytes, 
 /**
- * Engine version that gave it.
+ * Engine version that gave it, and the one that began the burn-in where that was another; `0.1.0+1f0c3a9e`, of older ones the number alone.
  */
 engine: string, };
 

@@ -569,7 +569,7 @@ pub struct Verdict {
     pub summary: String,
     /// Bytes written and then read back without a difference.
     pub verified: Bytes,
-    /// Engine version that gave it.
+    /// Engine version that gave it, and the one that began the burn-in where that was another; `0.1.0+1f0c3a9e`, of older ones the number alone.
     pub engine: String,
 }
 

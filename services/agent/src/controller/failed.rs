@@ -111,7 +111,7 @@ fn conclude(record: &mut Record, why: &str) {
         }],
         summary,
         verified: Bytes(0),
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
+        engine: burnin::ENGINE.to_owned(),
     });
     job.progress = None;
     job.state = match &record.aborted_by {

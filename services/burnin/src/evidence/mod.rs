@@ -16,6 +16,7 @@ use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase, PhaseState, PhaseStatus
 use wire::unproven::OVERWRITTEN;
 use wire::{Bytes, Lba};
 
+use crate::ENGINE;
 use crate::device::Geometry;
 use crate::findings::Defects;
 use crate::ours::Front;
@@ -184,7 +185,7 @@ impl Evidence {
     /// Nothing seen yet of these steps; those that move no data are passed over.
     pub fn new(geometry: Geometry, steps: &[Step]) -> Self {
         Self {
-            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: ENGINE.to_owned(),
             geometry,
             phases: (0..)
                 .zip(steps)

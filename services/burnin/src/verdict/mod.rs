@@ -19,6 +19,7 @@ mod rules;
 use wire::job::{FaultKind, Outcome, PhaseStatus, RuleHit, Verdict};
 use wire::{Bytes, Lba};
 
+use crate::ENGINE;
 use crate::evidence::{Evidence, Stop};
 use crate::findings::{Class, not_met_again, outcome_of_all};
 
@@ -58,7 +59,15 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         rules: hits,
         summary,
         verified: verified(case, &metrics),
-        engine: case.evidence.engine.clone(),
+        engine: engine(&case.evidence.engine),
+    }
+}
+
+/// What judged, and what had begun it where that was another version.
+fn engine(began: &str) -> String {
+    match began {
+        ENGINE => ENGINE.to_owned(),
+        began => format!("{ENGINE}, begun by {began}"),
     }
 }
 

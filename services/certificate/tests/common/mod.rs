@@ -29,7 +29,7 @@ pub(crate) fn maker() -> Maker {
     Maker {
         id: "box-1".into(),
         name: "kiln-bench-2 <Ångström & Söhne>".into(),
-        software: "kiln 0.1.0".into(),
+        software: certificate::SOFTWARE.into(),
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn passed() -> Job {
             rules: vec![],
             summary: "All 12.0 TB were written, read back and equal.".into(),
             verified: Bytes(capacity),
-            engine: "0.1.0 avx512".into(),
+            engine: "0.1.0+1f0c3a9e".into(),
         }),
         resumes: vec![Resume {
             at: time("2026-11-18T20:01:00Z"),
@@ -204,15 +204,25 @@ pub(crate) fn failed() -> Job {
         ],
         summary: "What was read back differs from what was written (560 sectors; first at LBA 1000000).".into(),
         verified: Bytes(11_000_000_000_000),
-        engine: "0.1.0 avx512".into(),
+        engine: "0.1.0+1f0c3a9e".into(),
     });
     job
 }
 
 pub(crate) fn sign(job: &Job) -> Signed {
+    sign_as(job, &maker())
+}
+
+/// As a version did that wrote its number alone.
+pub(crate) fn sign_as_older(job: &Job) -> Signed {
+    let software = "kiln 0.1.0".into();
+    sign_as(job, &Maker { software, ..maker() })
+}
+
+fn sign_as(job: &Job, maker: &Maker) -> Signed {
     let key = key();
     let made = time("2026-11-19T14:22:06.123456Z");
-    let certificate = Certificate::of(job, &maker(), key.public(), made).unwrap();
+    let certificate = Certificate::of(job, maker, key.public(), made).unwrap();
     Signed::sign(&certificate, &key).unwrap()
 }
 

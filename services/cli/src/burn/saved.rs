@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burnin::findings::keep_untold;
 use burnin::pace::Company;
 use burnin::playbook::Step;
-use burnin::{Fingerprint, Front, JobKey};
+use burnin::{ENGINE, Fingerprint, Front, JobKey};
 use drive::kernel_log::Account;
 use drive::medium::Medium;
 use drive::overlay::Overlay;
@@ -181,9 +181,6 @@ pub(super) fn is_whole(text: &[u8]) -> bool {
     };
     of(text).unwrap_or(true)
 }
-
-/// This version of Kiln.
-pub(super) const ENGINE: &str = env!("CARGO_PKG_VERSION");
 
 /// Days after which a burn-in that is gone on with is told to be old: in a month a drive may have been anywhere.
 const OLD_DAYS: i64 = 30;

@@ -27,6 +27,7 @@ mod table;
 mod whole;
 
 use super::*;
+use crate::ENGINE;
 use crate::device::Geometry;
 use crate::evidence::Incident;
 use crate::findings::Fault;
@@ -551,4 +552,21 @@ fn spare_capacity_that_the_controller_does_not_record_is_no_finding() {
     assert_eq!(of(99, 99), Some(Outcome::Warn));
     assert_eq!(of(15, 10), Some(Outcome::Warn));
     assert_eq!(of(0, 10), Some(Outcome::Failed));
+}
+
+/// A box was updated in the middle of a burn-in: by whose rules it was judged, and what saw its beginning, are two things.
+#[test]
+fn the_engine_that_judged_is_named_and_another_that_began() {
+    let mut evidence = clean();
+    assert_eq!(verdict(&evidence, None, None).engine, ENGINE);
+    evidence.engine = "0.1.0".into();
+    assert_eq!(
+        verdict(&evidence, None, None).engine,
+        format!("{ENGINE}, begun by 0.1.0")
+    );
+    let digits = ENGINE.strip_prefix(concat!(env!("CARGO_PKG_VERSION"), "+")).unwrap();
+    assert!(
+        digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{digits}"
+    );
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burnin::evidence::{Evidence, Stop};
 use burnin::playbook::Step;
-use burnin::{Checkpoint, Proof};
+use burnin::{Checkpoint, ENGINE, Proof};
 use wire::job::Outcome;
 use wire::{DriveId, Time};
 
@@ -12,7 +12,7 @@ use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job, doubt, end};
 use crate::burn::ended::Ended;
-use crate::burn::saved::{ENGINE, Over, Saved};
+use crate::burn::saved::{Over, Saved};
 use crate::burn::screen::Line;
 use crate::burn::state::{Found, StateDir};
 
