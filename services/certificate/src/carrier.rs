@@ -1,15 +1,19 @@
 //! The signed file out of what carries it: itself, the page, or the PDF.
 //!
-//! A page or a PDF shows things that no signature covers, so the file inside is taken only if the whole
-//! is byte for byte what Kiln makes of it. A page that another version of Kiln made, or that a browser
-//! saved anew, is therefore told as such, and its signed file has to be checked instead. Whose it is can be asked all the same.
+//! A page or a PDF shows things that no signature covers, so it is believed only if the whole is byte for byte what this version makes
+//! of the file in it. One of a certificate that another version signed may well have been drawn by that one: the file inside is taken,
+//! and told with it that what is around it proves nothing. Where this very version signed it, whatever else it shows was changed.
 
 use std::borrow::Cow;
+use std::fmt::{self, Display, Formatter};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use wire::shown::brief;
 
+use crate::certificate::SOFTWARE;
 use crate::signed::Signed;
+use crate::stamp::NAME_MAX;
 use crate::{page, pdf};
 
 /// Why nothing can be taken out.
@@ -23,8 +27,8 @@ pub enum NotCarried {
     Bad(&'static str, crate::signed::Bad),
     /// What is shown is not what was signed.
     #[error(
-        "this {0} is not byte for byte what this version of Kiln makes of the certificate inside: it was changed, saved \
-         anew or made by another version; take out the signed file and check that"
+        "this {0} is not byte for byte what this version of Kiln, which signed the certificate inside, makes of it: it was changed, \
+         saved anew or drawn by another version; take out the signed file and check that"
     )]
     Differs(&'static str),
     /// It is text, but in no encoding that is read here.
@@ -35,6 +39,33 @@ pub enum NotCarried {
 /// How a page of the web hands a PDF over as text. Source: RFC 2397.
 pub(crate) const PDF_URL: &str = "data:application/pdf;base64,";
 
+/// What was taken out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The text to [`crate::check`].
+    pub text: String,
+    /// Where what carried it is not what this version draws.
+    pub other: Option<OtherDrawing>,
+}
+
+/// A page or PDF that another version may have drawn, or anybody changed: which of both nobody can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherDrawing {
+    what: &'static str,
+    by: String,
+}
+
+impl Display for OtherDrawing {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { what, by } = self;
+        write!(
+            f,
+            "This {what} is not what this version ({SOFTWARE}) draws: another version drew it (the certificate in it is by {by}), or \
+             somebody changed it. Believe what is told here, and nothing that it shows."
+        )
+    }
+}
+
 /// What the bytes are, and the file inside.
 enum Carrier<'a> {
     /// Neither page nor PDF.
@@ -43,14 +74,17 @@ enum Carrier<'a> {
     Pdf(Cow<'a, [u8]>, Signed),
 }
 
-/// The text to [`crate::check`]: of a page or PDF (also one in a `data:` URL) the file inside, of everything else the whole. A
+/// The text to check: of a page or PDF (also one in a `data:` URL) the file inside, of everything else the whole. A
 /// page may lack the line feed at its end, which a form or a clipboard takes away.
 ///
 /// # Errors
-/// When it is a page or PDF that does not carry it faithfully.
-pub fn text(bytes: &[u8]) -> Result<String, NotCarried> {
+/// When it is a page or PDF that carries none that is good, or one of this version that it does not carry faithfully.
+pub fn open(bytes: &[u8]) -> Result<Carried, NotCarried> {
     match Carrier::of(bytes)? {
-        Carrier::Plain(text) => Ok(text.to_owned()),
+        Carrier::Plain(text) => Ok(Carried {
+            text: text.to_owned(),
+            other: None,
+        }),
         Carrier::Page(page, signed) => {
             let made = page::html(&signed);
             same("page", made == page || made.strip_suffix('\n') == Some(page), &signed)
@@ -117,6 +151,17 @@ fn take(what: &'static str, inside: &[u8]) -> Result<Signed, NotCarried> {
     Signed::parse(text).map_err(|why| NotCarried::Bad(what, why))
 }
 
-fn same(what: &'static str, same: bool, signed: &Signed) -> Result<String, NotCarried> {
-    same.then(|| signed.text().to_owned()).ok_or(NotCarried::Differs(what))
+/// What is signed alone tells which version it is by: whoever changed what is shown would write another one's name there.
+fn same(what: &'static str, same: bool, signed: &Signed) -> Result<Carried, NotCarried> {
+    let by = &signed.certificate().maker.software;
+    if !same && by == SOFTWARE {
+        return Err(NotCarried::Differs(what));
+    }
+    Ok(Carried {
+        text: signed.text().to_owned(),
+        other: (!same).then(|| OtherDrawing {
+            what,
+            by: brief(by, NAME_MAX),
+        }),
+    })
 }

@@ -10,7 +10,7 @@ use wire::Time;
 use wire::certificate::{CertificateCheck, CertificateFacts, RevocationState, Standing};
 use wire::shown::brief;
 
-use crate::carrier;
+use crate::carrier::{self, Carried};
 use crate::certificate::valid_until;
 use crate::key::{Fingerprint, PublicKey};
 use crate::report::day;
@@ -47,8 +47,8 @@ pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>)
         );
     }
     if text.starts_with("<!doctype html>") || text.starts_with(carrier::PDF_URL) {
-        return match carrier::text(text.as_bytes()) {
-            Ok(inside) => check(&inside, trust, now, revocations),
+        return match carrier::open(text.as_bytes()) {
+            Ok(carried) => check_carried(&carried, trust, now, revocations),
             Err(why) => no_good(why),
         };
     }
@@ -68,6 +68,19 @@ pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>)
         )),
         Err(why) => no_good(why),
     }
+}
+
+/// Checks what was taken out of a file. However well its key is known, a page or PDF that this version draws otherwise is confirmed by
+/// nobody as a whole: it may show PASSED around a certificate that says FAILED.
+pub fn check_carried(carried: &Carried, trust: &Trust, now: Time, revocations: Revocations<'_>) -> CertificateCheck {
+    let mut result = check(&carried.text, trust, now, revocations);
+    if let Some(other) = &carried.other {
+        result.told += &format!(" {other}");
+        if result.standing != Standing::Bad {
+            result.standing = Standing::OtherDrawing;
+        }
+    }
+    result
 }
 
 /// What is told of a file in which there is no certificate, and `why`.

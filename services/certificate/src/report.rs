@@ -113,6 +113,7 @@ pub fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::Trusted => "trusted",
         Standing::UnknownKey => "valid, by an unknown key",
+        Standing::OtherDrawing => "valid, but what it shows is not confirmed",
         Standing::Bad => "bad",
     }
 }

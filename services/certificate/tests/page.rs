@@ -64,7 +64,7 @@ fn every_verdict_has_its_shape_and_word() {
 fn it_carries_the_signed_file_and_any_change_is_told() {
     let signed = sign(&passed());
     let html = page::html(&signed);
-    assert_eq!(carrier::text(html.as_bytes()).unwrap(), signed.text());
+    assert_eq!(carrier::open(html.as_bytes()).unwrap().text, signed.text());
     for (from, to) in [
         ("PASSED", "passed"),
         ("ZRT10W3P", "ZRT10W3Q"),
@@ -73,23 +73,23 @@ fn it_carries_the_signed_file_and_any_change_is_told() {
     ] {
         let changed = html.replacen(from, to, 1);
         assert_ne!(changed, html, "{from}");
-        assert!(carrier::text(changed.as_bytes()).is_err(), "{from}");
+        assert!(carrier::open(changed.as_bytes()).is_err(), "{from}");
     }
     let bare = html.trim_end();
     assert_eq!(
-        carrier::text(bare.as_bytes()).unwrap(),
+        carrier::open(bare.as_bytes()).unwrap().text,
         signed.text(),
         "a form takes its line end"
     );
     for changed in [format!("{html}\n"), bare.replacen("PASSED", "passed", 1)] {
-        assert!(carrier::text(changed.as_bytes()).is_err());
+        assert!(carrier::open(changed.as_bytes()).is_err());
     }
     let now = signed.certificate().made;
     let standing = |text: &str| check(text, &Trust::none(), now, Revocations::Unknown).standing;
     assert_eq!(standing(&html), Standing::UnknownKey);
     assert_eq!(standing(&html.replacen("PASSED", "passed", 1)), Standing::Bad);
-    assert_eq!(carrier::text(signed.text().as_bytes()).unwrap(), signed.text());
-    assert!(carrier::text(&[0xff, 0xfe, 0]).is_err());
+    assert_eq!(carrier::open(signed.text().as_bytes()).unwrap().text, signed.text());
+    assert!(carrier::open(&[0xff, 0xfe, 0]).is_err());
 }
 
 /// Another version renames a row: nothing that such a page or PDF shows is believed, and whose it is stays known.
@@ -109,7 +109,7 @@ fn whose_it_is_can_be_told_of_what_another_version_made() {
         (&pdf[..], "/Creator (Kiln)", "(Burn-in certificate "),
     ] {
         let renamed = changed(bytes, row, "");
-        assert!(carrier::text(&renamed).is_err(), "{row}");
+        assert!(carrier::open(&renamed).is_err(), "{row}");
         for bytes in [bytes, &renamed] {
             assert_eq!(inside(bytes).as_deref(), Some(signed.text()), "{row}");
         }

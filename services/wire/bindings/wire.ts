@@ -1670,7 +1670,7 @@ seconds: number, };
 
 export type Sort = { key: string, direction?: string, };
 
-export type Standing = "trusted" | "unknown_key" | "bad";
+export type Standing = "trusted" | "unknown_key" | "other_drawing" | "bad";
 
 export type Started = { 
 /**

@@ -94,6 +94,9 @@ pub enum Standing {
     Trusted,
     /// The signature is good, by a key that the reader does not know.
     UnknownKey,
+    /// The signature of the signed file inside is good, and neither expired nor known to be revoked, by whatever key; the page or PDF around
+    /// it is not what this version draws. Another version drew it, or it was changed: what it shows is not confirmed.
+    OtherDrawing,
     /// It is damaged, forged, expired, not yet valid or revoked, or no certificate.
     Bad,
 }

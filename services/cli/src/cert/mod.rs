@@ -1,8 +1,8 @@
 //! `kiln cert verify FILE` and `kiln cert show FILE`: certificates without a box.
 //!
 //! FILE is the signed file, the page or PDF made of it, or the text of a scanned code. Exit codes of `verify`
-//! are a contract (`tests/cert/`): 0 trusted, 1 valid but by an unknown key, 2 bad, 64 usage (also a file that
-//! cannot be read, and a result that cannot be written). Whether a certificate was revoked is known where it was signed alone: here ([`crate::seals`]), or at the box
+//! are a contract (`tests/cert/`): 0 trusted, 1 valid but not confirmed (by an unknown key, or in a page or PDF that this version draws
+//! otherwise), 2 bad, 64 usage (also a file that cannot be read, and a result that cannot be written). Whether a certificate was revoked is known where it was signed alone: here ([`crate::seals`]), or at the box
 //! that `--box` names.
 
 #![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ask::Asked;
-use certificate::check::{no_good, why};
+use certificate::carrier::Carried;
+use certificate::check::{check_carried, no_good, why};
 use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
 use http::Uri;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
@@ -36,7 +37,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Says whether a certificate may be relied on. Exit code 0 trusted, 1 valid but by an unknown key, 2 bad.
+    /// Says whether a certificate may be relied on. Exit code 0 trusted, 1 valid but by an unknown key or in a page or PDF
+    /// that this version draws otherwise, 2 bad.
     Verify(Verify),
     /// Makes page, PDF or the signed file of a certificate whose signature is good, and that was not revoked here, nor is in doubt
     /// by an interrupted burn-in: none of them could say so. Exit code 2 where it is bad, revoked or in doubt.
@@ -139,7 +141,7 @@ pub fn main(args: &Args) -> ExitCode {
 pub fn code(standing: Standing) -> u8 {
     match standing {
         Standing::Trusted => 0,
-        Standing::UnknownKey => 1,
+        Standing::UnknownKey | Standing::OtherDrawing => 1,
         Standing::Bad => 2,
     }
 }
@@ -157,11 +159,11 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The certificate's text in what was read; of a file that is too long nobody knows here how long it is.
-fn carried(bytes: &[u8]) -> Result<String, String> {
+/// The certificate in what was read; of a file that is too long nobody knows here how long it is.
+fn carried(bytes: &[u8]) -> Result<Carried, String> {
     match bytes.len() as u64 > FILE_MAX_MIB << 20 {
         true => Err(format!("it has more than {FILE_MAX_MIB} MiB, and none has")),
-        false => carrier::text(bytes).map_err(|e| e.to_string()),
+        false => carrier::open(bytes).map_err(|e| e.to_string()),
     }
 }
 
@@ -182,10 +184,13 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
     }
     let bytes = read(&args.file)?;
     let (result, asked) = match carried(&bytes) {
-        Ok(text) => {
-            let bare = check(&text, &trust, now, Revocations::Unknown);
-            let (remembered, asked) = ask::revocations(&bare, &text, args.state.clone(), remote.as_ref());
-            (check(&text, &trust, now, Revocations::Of(&remembered)), asked)
+        Ok(carried) => {
+            let bare = check(&carried.text, &trust, now, Revocations::Unknown);
+            let (remembered, asked) = ask::revocations(&bare, &carried.text, args.state.clone(), remote.as_ref());
+            (
+                check_carried(&carried, &trust, now, Revocations::Of(&remembered)),
+                asked,
+            )
         }
         Err(why) => (no_good(why), Asked::Nobody),
     };
@@ -204,11 +209,12 @@ fn words(result: &CertificateCheck, asked: &Asked) -> Vec<String> {
     let word = match result.standing {
         Standing::Trusted => "TRUSTED",
         Standing::UnknownKey => "VALID, BY AN UNKNOWN KEY",
+        Standing::OtherDrawing => "VALID, BUT WHAT IT SHOWS IS NOT CONFIRMED",
         Standing::Bad => "BAD",
     };
     // It is the certificate that is trusted: what it says of the drive may be the worst.
     let says = match (&result.says, result.standing) {
-        (Some(says), Standing::Trusted | Standing::UnknownKey) => {
+        (Some(says), Standing::Trusted | Standing::UnknownKey | Standing::OtherDrawing) => {
             format!("it says {} of the drive. ", says.outcome.word())
         }
         (Some(_), Standing::Bad) | (None, _) => String::new(),
@@ -266,8 +272,9 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
         return Err("nothing to make; expected --html OUT, --pdf OUT or --json OUT".to_owned());
     }
     let bytes = read(file)?;
+    // Whatever was shown around it: what is made here shows what was signed.
     let signed = match carried(&bytes)
-        .and_then(|text| Signed::parse(&text).map_err(|e| format!("this is no good certificate: {e}")))
+        .and_then(|carried| Signed::parse(&carried.text).map_err(|e| format!("this is no good certificate: {e}")))
     {
         Ok(signed) => signed,
         Err(why) => {

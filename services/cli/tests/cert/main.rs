@@ -1,4 +1,4 @@
-//! `kiln cert verify` as a contract: 0 trusted, 1 valid by an unknown key, 2 bad, 64 usage.
+//! `kiln cert verify` as a contract: 0 trusted, 1 valid but not confirmed, 2 bad, 64 usage.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use certificate::{Certificate, Key, Maker, Signed, page, pdf};
+use certificate::{Certificate, Key, Maker, SOFTWARE, Signed, page, pdf};
 use common::{Loop, code, interrupted_in, kiln, object, played, text};
 use rig::{PASSWORD, Server};
 use serde_json::{Value, json};
@@ -34,6 +34,11 @@ fn signed(made: Time) -> Signed {
 
 /// Of a drive that tells this model.
 fn of(model: &str, made: Time) -> Signed {
+    by(SOFTWARE, model, made)
+}
+
+/// Signed by this version of Kiln.
+fn by(software: &str, model: &str, made: Time) -> Signed {
     let job = Job {
         model: model.into(),
         serial: "T-1234".into(),
@@ -59,7 +64,7 @@ fn of(model: &str, made: Time) -> Signed {
     let maker = Maker {
         id: "box".into(),
         name: "bench".into(),
-        software: "kiln".into(),
+        software: software.into(),
     };
     let certificate = Certificate::of(&job, &maker, key().public(), made).unwrap();
     Signed::sign(&certificate, &key()).unwrap()
@@ -268,6 +273,64 @@ fn bad_is_2_however_it_was_made_bad() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     assert_eq!(code(&verify(&[&desk.put("c.pdf", bytes), "--trust", &trust])), 2);
+}
+
+/// The one place of a file's that is this.
+fn changed(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|part| part == from.as_bytes());
+    let (before, rest) = bytes.split_at(at.unwrap());
+    [before, to.as_bytes(), &rest[from.len()..]].concat()
+}
+
+/// A script that takes 0 for good must not be shown PASSED around a certificate that says FAILED, whoever signed it.
+#[test]
+fn another_drawing_is_1_by_another_version_and_2_by_this_one() {
+    let desk = Desk::new();
+    let trust = desk.trust();
+    for (software, expected) in [("kiln 0.1.0", 1), (SOFTWARE, 2)] {
+        let signed = by(software, "TEST MODEL", Time::now());
+        let (page, pdf) = (page::html(&signed).into_bytes(), pdf::pdf(&signed));
+        for (name, same, from, to) in [
+            ("c.html", &page, ">FAILED<", ">PASSED<"),
+            ("c.pdf", &pdf, "/Creator (Kiln)", "/Creator (Kilm)"),
+        ] {
+            let output = verify(&[&desk.put(name, same), "--trust", &trust]);
+            assert_eq!(code(&output), 0, "{name} by {software}: {}", out(&output));
+            let file = desk.put(name, changed(same, from, to));
+            for args in [&[&file, "--trust", &trust][..], &[&file]] {
+                let output = verify(args);
+                assert_eq!(code(&output), expected, "{name} by {software}: {}", out(&output));
+            }
+            let told = out(&verify(&[&file, "--trust", &trust]));
+            let json = object(&verify(&[&file, "--trust", &trust, "--json"]));
+            let made = desk.dir.path().join("made.json");
+            let shown = kiln(&["cert", "show", &file, "--json", made.to_str().unwrap()]).output();
+            if expected == 2 {
+                assert!(told.starts_with("BAD: ") && told.contains("it was changed"), "{told}");
+                assert_eq!((&json["standing"], code(&shown.unwrap())), (&json!("bad"), 2));
+                continue;
+            }
+            for part in [
+                "VALID, BUT WHAT IT SHOWS IS NOT CONFIRMED: it says FAILED of the drive. The signature is good, by a key that you know",
+                "another version drew it (the certificate in it is by kiln 0.1.0), or somebody changed it",
+                "signature:   good",
+                "FAILED  TEST MODEL T-1234",
+                "standing:    VALID, BUT WHAT IT SHOWS IS NOT CONFIRMED",
+            ] {
+                assert!(told.contains(part), "{name}: {part:?} is not in {told}");
+            }
+            assert_eq!(json["standing"], "other_drawing");
+            assert_eq!(code(&shown.unwrap()), 0);
+            assert_eq!(fs::read_to_string(made).unwrap(), signed.text());
+        }
+        let forged = desk.put(
+            "forged.pdf",
+            changed(&pdf, "\"outcome\":\"FAILED\"", "\"outcome\":\"PASSED\""),
+        );
+        let output = verify(&[&forged, "--trust", &trust]);
+        assert_eq!(code(&output), 2, "{}", out(&output));
+        assert!(out(&output).contains("signature:   bad"), "{}", out(&output));
+    }
 }
 
 #[test]

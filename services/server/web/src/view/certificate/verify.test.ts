@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CertificateCheck, Outcome } from "@wire";
 
-import { date, head, revocation, sent, unasked } from "./verify";
+import { date, head, revocation, sent, signature, unasked } from "./verify";
 
 it("a PDF is sent with each of its bytes, and everything else as its text", async () => {
   const bytes = Uint8Array.from({ length: 20_000 }, (_, at) => at % 256);
@@ -33,7 +33,14 @@ describe("the check of a certificate", () => {
   });
   it("has no verdict large that nobody here vouches for", () => {
     expect(head(check("unknown_key", "PASSED"))).toEqual({ shape: "warn", word: "Whole, but by an unknown key", beneath: "" });
+    expect(head(check("other_drawing", "PASSED"))).toEqual({ shape: "warn", word: "Whole, but what it shows is not confirmed", beneath: "" });
     expect(head(check("bad", "PASSED"))).toEqual({ shape: "fail", word: "Not to be relied on", beneath: "" });
+  });
+  it("tells what the signature is good for", () => {
+    const good = (standing: CertificateCheck["standing"]) => signature({ ...check(standing, "PASSED"), signature_good: true });
+    expect(good("trusted")).toMatchObject({ shape: "pass", beneath: "nothing in it was changed since it was signed" });
+    expect(good("other_drawing")).toMatchObject({ shape: "pass", beneath: expect.stringContaining("what is shown around that may have been") });
+    expect(signature({ ...check("bad", "PASSED"), signature_good: false })).toMatchObject({ shape: "fail" });
   });
   it("has a line that agrees with each reason why it is not to be relied on", () => {
     const bad = { ...check("bad", "PASSED"), expired: false, not_yet_valid: false };

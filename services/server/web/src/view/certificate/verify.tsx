@@ -16,6 +16,7 @@ import { grouped4 } from "../job/evidence";
 const STANDING: Record<Standing, string> = {
   trusted: "Genuine",
   unknown_key: "Whole, but by an unknown key",
+  other_drawing: "Whole, but what it shows is not confirmed",
   bad: "Not to be relied on",
 };
 
@@ -27,6 +28,13 @@ export function head({ standing, says }: CertificateCheck): Row {
   if (standing !== "trusted") return { shape: standing === "bad" ? "fail" : "warn", word: STANDING[standing], beneath: "" };
   if (!says) return { shape: "inc", word: STANDING.trusted, beneath: "" };
   return { shape: verdictShape(says.outcome), word: says.outcome, beneath: STANDING.trusted };
+}
+
+/** What the signature says, and of what; pure. */
+export function signature({ signature_good, standing }: CertificateCheck): Row {
+  if (!signature_good) return { shape: "fail", word: "The signature is not good", beneath: "it was damaged, changed or never signed" };
+  const beneath = standing === "other_drawing" ? "the signed file in it was not changed; what is shown around that may have been" : "nothing in it was changed since it was signed";
+  return { shape: "pass", word: "The signature is good", beneath };
 }
 
 /** Whether its time has come, and is not over; pure. */
@@ -61,7 +69,7 @@ function Result({ check }: { check: CertificateCheck }) {
     <div role="status" ref={top}>
       <p class={`bigverdict is-${shape}`}><Shape of={shape} big /><span><b>{word}</b>{beneath && <><strong>{beneath}</strong>: </>}{check.told}</span></p>
       <ul class="ev">
-        <li class={check.signature_good ? "is-pass" : "is-fail"}><Shape of={check.signature_good ? "pass" : "fail"} /><div><b>{check.signature_good ? "The signature is good" : "The signature is not good"}</b><span class="rule">{check.signature_good ? "nothing in it was changed since it was signed" : "it was damaged, changed or never signed"}</span></div></li>
+        <Told row={signature(check)} />
         {check.key && <li class={check.known_as ? "is-pass" : "is-warn"}><Shape of={check.known_as ? "pass" : "warn"} /><div><b>{check.known_as ? `By a key that is known: ${check.known_as}` : "By a key that is not known here"}</b><span class="rule mono print">{grouped4(check.key)}</span></div></li>}
         {check.signature_good && <Told row={date(check)} />}
         {check.signature_good && <Told row={revocation(check)} />}
