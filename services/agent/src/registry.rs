@@ -156,7 +156,8 @@ impl Registry {
                 .iter_mut()
                 .filter(|drive| drive.present && drive.id.as_ref() == Some(&id))
             {
-                drive.content = look.content.clone();
+                // How full it is was counted when it came.
+                drive.content = look.content.clone().counting(&drive.content);
             }
             members.insert(id, look.members);
         }

@@ -269,6 +269,8 @@ async fn a_failed_self_test_fails_the_drive_and_a_missing_one_is_never_passed() 
     smartctl.fail();
     let Some(bench) = bench(&smartctl).await else { return };
     let id = bench.job("between").await;
+    let failing = bench.server.event(id, "job.failing").await;
+    assert!(failing.message.contains(". Short self-test"), "{}", failing.message);
     let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
     assert!(told(&job).contains(&(Phase::SelfTestShort, SelfTestOutcome::Failed)));

@@ -88,12 +88,19 @@ pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     let kept = places::kernels(&System::default(), file)?;
     match start.and_then(|()| try_look(file, (size, sector), Mbr::Counts, &kept)) {
         Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), &kept, is_start_bad, began, &error),
-        looked => looked.map(|look| Look {
-            content: usage::told(look.content, file, (size, sector)),
-            ..look
-        }),
+        looked => looked,
     }
     .map(bounded)
+}
+
+/// What stands on it, and how full each file system is, as [`look`] tells it; `None` where something of it cannot be read.
+///
+/// Apart from the look: what it reads nobody has read before, and a bad sector in it must hold up neither guard nor plan.
+pub fn counted(file: &File, size: u64, sector: u32) -> Option<Content> {
+    let kept = places::kernels(&System::default(), file).ok()?;
+    let look = try_look(file, (size, sector), Mbr::Counts, &kept).ok()?;
+    let content = usage::told(look.content.clone(), file, (size, sector));
+    Some(bounded(Look { content, ..look }).content)
 }
 
 /// The look, with so much of its content as is told.

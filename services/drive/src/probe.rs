@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use wire::drive::Content;
 
 use crate::child;
 use crate::content::{self, Look};
@@ -23,6 +24,12 @@ const ARGUMENT: &str = "drive-probe";
 
 /// First argument of one that only asks whether the drive is locked: `PROGRAM drive-lock NODE`.
 const LOCK: &str = "drive-lock";
+
+/// First argument of one that counts how full the file systems are: `PROGRAM drive-usage NODE`.
+const USAGE: &str = "drive-usage";
+
+/// Longest time for that: it counts for four seconds at most, and a bad sector in it is not waited for.
+const COUNTING: Duration = Duration::from_secs(8);
 
 /// Bytes at the beginning that are read for that.
 const FIRST: usize = 4096;
@@ -126,6 +133,27 @@ pub(crate) fn lock_with_deadline(prober: &Prober, (node, drive): (&Path, &Path),
     }
 }
 
+/// The same content, with how full its file systems are and when they were mounted; as it was where that cannot be told, or something
+/// else stands there now. `drive` as for [`probe_with_deadline`].
+pub fn counted(prober: &Prober, (node, drive): (&Path, &Path), content: Content) -> Content {
+    if !matches!(content, Content::Found { .. }) {
+        return content;
+    }
+    let told: Option<Content> = match prober.program() {
+        None => count(node),
+        Some(program) => ask(program, USAGE, (node, drive), COUNTING).ok().flatten(),
+    };
+    match told {
+        Some(told) if told.is_same(&content) => told,
+        Some(_) | None => content,
+    }
+}
+
+fn count(node: &Path) -> Option<Content> {
+    let (file, _, size, sector) = open(node).ok()?;
+    content::counted(&file, size, sector)
+}
+
 fn locked(node: &Path) -> Option<Lock> {
     let (file, _, size, _) = open(node).ok()?;
     let mut first = vec![0; FIRST.min(usize::try_from(size).unwrap_or(FIRST))];
@@ -192,6 +220,7 @@ pub(crate) fn answer() {
     let answer = match what.to_str() {
         Some(ARGUMENT) => serde_json::to_string(&inspect(node)),
         Some(LOCK) => serde_json::to_string(&locked(node)),
+        Some(USAGE) => serde_json::to_string(&count(node)),
         Some(_) | None => return,
     };
     match answer {

@@ -14,6 +14,9 @@ const SIGNATURES_MAX: usize = 64;
 /// Most characters of a label, name or UUID: a GPT's name has 36, and of the usual file systems only btrfs lets a label be longer than this.
 const TEXT_MAX: usize = 64;
 
+/// How the kind of one ends that stands for many.
+const MORE: &str = " more";
+
 /// A label, name or UUID, each control character as `?`. Where that or the cut changed it, the text's sum stands behind it, so that
 /// no other is told alike.
 pub(crate) fn text(text: &str) -> String {
@@ -41,13 +44,18 @@ fn more(rest: &[Signature]) -> Option<Signature> {
     let used = rest.iter().filter_map(|it| it.used);
     Some(Signature {
         partition,
-        kind: format!("{} more", rest.len()),
+        kind: format!("{}{MORE}", rest.len()),
         label: None,
         uuid: Some(sum(&text)),
         name: None,
         used: used.reduce(|one, two| Bytes(one.0.saturating_add(two.0))),
         mounted: rest.iter().filter_map(|it| it.mounted).max(),
     })
+}
+
+/// Whether it stands for many.
+pub(crate) fn is_more(signature: &Signature) -> bool {
+    signature.label.is_none() && signature.kind.ends_with(MORE)
 }
 
 /// The first 64 bits of a SHA-256, in hex.

@@ -226,6 +226,15 @@ fn listen(mut listener: Listener, to: &Sender<Message>, stop: &AtomicBool) {
     }
 }
 
+/// The look with how full the drive is.
+fn counted(guard: &Guard, device: &Device, seen: Look) -> Look {
+    let node = sysfs::node(&guard.system, &device.name);
+    Look {
+        content: probe::counted(&guard.prober, (&node, &node), seen.content),
+        ..seen
+    }
+}
+
 /// A look in a child; a drive that does not answer is unreadable, not absent.
 fn look(guard: &Guard, device: &Device) -> Look {
     let node = sysfs::node(&guard.system, &device.name);
@@ -417,7 +426,10 @@ impl Owner {
         let its = plug.clone();
         let started = thread("drive-look", move || {
             let began = Instant::now();
-            let _stopped = to.send(Message::Looked(its, look(&guard, &device), began));
+            let seen = look(&guard, &device);
+            // What stands on it is known at once; how full it is may take seconds.
+            let _stopped = to.send(Message::Saw(its.clone(), seen.clone(), began));
+            let _stopped = to.send(Message::Looked(its, counted(&guard, &device, seen), began));
         });
         if let Err(error) = started {
             tracing::error!(%error, "a drive could not be looked at");

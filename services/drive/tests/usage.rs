@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use drive::content::look;
+use drive::content::counted;
 use wire::Bytes;
 use wire::drive::{Content, Signature};
 
@@ -73,7 +73,7 @@ fn image(dir: &Path, mib: u64) -> File {
 
 fn of(file: &File) -> Signature {
     let size = file.metadata().unwrap().len();
-    let content = look(file, size, 512).unwrap().content;
+    let content = counted(file, size, 512).unwrap();
     let Content::Found { signatures, .. } = content else {
         panic!("{content:?}")
     };
@@ -159,7 +159,7 @@ fn what_was_not_unmounted_is_not_counted_and_when_it_was_mounted_is_told() {
     assert!(told.used.is_some());
     assert_eq!(told.mounted.map(|at| at.as_second()), Some(i64::from(noon)));
     let size = file.metadata().unwrap().len();
-    let words = look(&file, size, 512).unwrap().content.words();
+    let words = counted(&file, size, 512).unwrap().words();
     assert!(
         words.starts_with("ext4 (") && words.ends_with(" used, last mounted 12 March 2026)"),
         "{words}"
@@ -188,7 +188,7 @@ fn partitions_are_counted_each_by_itself() {
         println!("NOT RUN: two partitions, for want of sgdisk");
         return;
     }
-    let Content::Found { signatures, .. } = look(&file, 128 << 20, 512).unwrap().content else {
+    let Content::Found { signatures, .. } = counted(&file, 128 << 20, 512).unwrap() else {
         panic!("nothing is found");
     };
     let used: Vec<Option<bool>> = signatures.iter().map(|it| it.used.map(|used| used.0 >= FILE)).collect();

@@ -233,6 +233,33 @@ impl Content {
         }
     }
 
+    /// Whether something else stands there than `then`, or so much more or less: what one of both did not count is no change.
+    pub fn has_changed_since(&self, then: &Self) -> bool {
+        if !self.is_same(then) {
+            return true;
+        }
+        let (Self::Found { signatures: now, .. }, Self::Found { signatures: then, .. }) = (self, then) else {
+            return false;
+        };
+        let counts = |it: &Signature| (it.used, it.mounted);
+        let none = (None, None);
+        now.iter()
+            .zip(then)
+            .any(|(now, then)| counts(now) != none && counts(then) != none && counts(now) != counts(then))
+    }
+
+    /// Without how full it is, and without its words, which tell that.
+    #[must_use]
+    pub fn uncounted(&self) -> Self {
+        match self {
+            Self::Found { signatures, .. } => Self::Found {
+                signatures: signatures.iter().map(Signature::uncounted).collect(),
+                summary: String::new(),
+            },
+            Self::Unknown | Self::Empty | Self::Unreadable { .. } => self.clone(),
+        }
+    }
+
     /// This, with what was counted `before` where nothing could be counted now: that a busy drive left no time for it is no change.
     #[must_use]
     pub fn counting(self, before: &Self) -> Self {
@@ -300,6 +327,13 @@ mod tests {
             assert_eq!(other.clone().counting(&before), other);
         }
         assert_eq!(before.clone().counting(&Content::Empty), before);
+        for uncounted in [photos(None, None, "a"), before.clone()] {
+            assert!(!uncounted.has_changed_since(&before) && !before.has_changed_since(&uncounted));
+        }
+        for other in [photos(Some(8), Some(1), "a"), photos(None, None, "b"), Content::Empty] {
+            assert!(other.has_changed_since(&before) && before.has_changed_since(&other));
+        }
+        assert_eq!(before.uncounted(), photos(None, None, "a").uncounted());
     }
 
     #[test]

@@ -118,7 +118,7 @@ pub fn digest(playbook: (&str, &str), options: &PlanOptions, drives: &[PlanDrive
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    part(b"kiln-plan-v3");
+    part(b"kiln-plan-v4");
     part(playbook.0.as_bytes());
     part(playbook.1.as_bytes());
     part(&serde_json::to_vec(options).unwrap_or_default());
@@ -128,7 +128,8 @@ pub fn digest(playbook: (&str, &str), options: &PlanOptions, drives: &[PlanDrive
         part(drive.serial.as_bytes());
         part(&drive.capacity.0.to_le_bytes());
         part(&drive.sector.to_le_bytes());
-        part(&serde_json::to_vec(&drive.content).unwrap_or_default());
+        // How full it is may not be counted in time by a drive that others keep busy.
+        part(&serde_json::to_vec(&drive.content.uncounted()).unwrap_or_default());
         part(&serde_json::to_vec(&drive.given_up).unwrap_or_default());
     }
     hex::encode(hash.finalize())

@@ -163,14 +163,13 @@ pub(super) fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
     match &drive.content {
         // Not read is not changed; the look on the open descriptor decides ([`fresh_matches`]).
         Content::Unknown | Content::Unreadable { .. } => None,
-        now @ (Content::Empty | Content::Found { .. }) => (now.clone().counting(&planned.content) != planned.content)
-            .then(|| {
-                format!(
-                    "the content of {what} was \"{}\" and is now \"{}\"",
-                    planned.content.words(),
-                    now.words()
-                )
-            }),
+        now @ (Content::Empty | Content::Found { .. }) => now.has_changed_since(&planned.content).then(|| {
+            format!(
+                "the content of {what} was \"{}\" and is now \"{}\"",
+                planned.content.words(),
+                now.words()
+            )
+        }),
     }
 }
 
@@ -248,13 +247,9 @@ pub fn fresh_matches((plan, book): (&Plan, &Playbook), fresh: &[Drive], members:
         .iter()
         .map(|planned| {
             let drive = fresh.iter().find(|drive| drive.id.as_ref() == Some(&planned.id))?;
-            let drive = Drive {
-                content: drive.content.clone().counting(&planned.content),
-                ..drive.clone()
-            };
             Some(plan_drive(
                 &planned.id,
-                &drive,
+                drive,
                 given_up(&planned.id, &plan.options, members),
                 planned.label.clone(),
             ))

@@ -61,7 +61,7 @@ impl Record {
                 .err()
                 .map(|refusal| self.other(&refusal)),
             // A bad start looks alike on every drive.
-            (Trace::LetGo, Content::Empty | Content::Found { .. }) if *now == self.content => None,
+            (Trace::LetGo, Content::Empty | Content::Found { .. }) if now.is_same(&self.content) => None,
             (Trace::LetGo, _) => Some(self.other(&Refusal::OtherContent {
                 agreed: self.content.words(),
                 now: now.words(),
@@ -236,7 +236,12 @@ mod tests {
         let bad = Content::Unreadable {
             why: "Input/output error".into(),
         };
-        let system = found(&[signature(0, "ext4", Some("b"))]);
+        let plain = signature(0, "ext4", Some("b"));
+        let counted = Signature {
+            used: Some(wire::Bytes(4096)),
+            ..plain.clone()
+        };
+        let system = found(&[plain]);
         let all = [Content::Empty, Content::Unknown, bad.clone(), system];
         let mut record = record();
         for armed in &all {
@@ -252,6 +257,11 @@ mod tests {
                 assert_eq!(why.is_none(), readable && armed == now, "{armed:?} then {now:?}");
                 assert!(why.is_none_or(|why| why.contains("arm it again") && why.contains(&now.words())));
             }
+        }
+        // An earlier version counted nothing, and what a busy drive left no time for is not counted either.
+        record.content = all[3].clone();
+        for trace in [Trace::Armed, Trace::LetGo] {
+            assert_eq!(record.strange(&found(std::slice::from_ref(&counted)), trace), None);
         }
     }
 }

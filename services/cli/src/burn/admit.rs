@@ -165,7 +165,8 @@ fn one(guard: &Guard, choice: &Choice, target: &Target, dry_run: bool) -> Result
         false => guard.open_for_erase(&device.identity, &target.node, first)?,
     };
     let given_up = GivenUp::of(&opened.look.members);
-    let plan = plan(&opened.identity, opened.look.content, given_up.words).ok_or(Refusal::NoIdentity)?;
+    let content = drive::probe::counted(&guard.prober, (&target.node, &target.node), opened.look.content);
+    let plan = plan(&opened.identity, content, given_up.words).ok_or(Refusal::NoIdentity)?;
     let held = Held {
         file: opened.file,
         identity: opened.identity,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use console::{Term, measure_text_width};
@@ -23,15 +24,15 @@ const BAR: usize = 4;
 
 /// How a bar of this name stands on a terminal of so many columns: on a line with its message, or above it where they have no room beside
 /// each other.
-fn template(width: usize, name: usize) -> &'static str {
-    match width >= name + MESSAGE + BAR + " ".len() * 3 + "100 %".len() {
+fn template(width: usize, name: usize, message: usize) -> &'static str {
+    match width >= name + message.max(MESSAGE) + BAR + " ".len() * 3 + "100 %".len() {
         true => "{prefix} {msg:56} {wide_bar} {percent:>3} %",
         false => "{prefix} {wide_bar} {percent:>3} %\n  {msg}",
     }
 }
 
-fn style(width: u16, name: &str) -> ProgressStyle {
-    let template = template(width.into(), measure_text_width(name));
+fn style(width: u16, name: &str, message: &str) -> ProgressStyle {
+    let template = template(width.into(), measure_text_width(name), measure_text_width(message));
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -49,6 +50,8 @@ pub(super) struct Line {
     /// With the width of its terminal: persons make theirs wider.
     bar: Option<(ProgressBar, Width)>,
     last: Mutex<Option<Instant>>,
+    /// Bad sectors by now.
+    bad: AtomicU64,
 }
 
 impl Screen {
@@ -71,7 +74,7 @@ impl Screen {
         let bar = self.bars.as_ref().map(|(bars, width)| {
             let brief = shown::line(brief).into_owned();
             let bar = ProgressBar::new(1000)
-                .with_style(style(width(), &brief))
+                .with_style(style(width(), &brief, ""))
                 .with_prefix(brief);
             (bars.add(bar), *width)
         });
@@ -79,6 +82,7 @@ impl Screen {
             name: name.to_owned(),
             bar,
             last: Mutex::new(None),
+            bad: AtomicU64::new(0),
         }
     }
 
@@ -102,6 +106,11 @@ impl Line {
             Some((bar, _)) => bar.suspend(|| tell!("{line}")),
             None => tell!("{line}"),
         }
+    }
+
+    /// So many sectors are bad by now.
+    pub(super) fn found(&self, bad_sectors: u64) {
+        self.bad.store(bad_sectors, Ordering::Relaxed);
     }
 
     /// It ended: its bar goes.
@@ -140,13 +149,19 @@ impl Line {
             Some(percent) => format!("{} {percent:.0} %{heat}", progress.phase.label()),
             None => format!("{} {}/s{heat}", progress.phase.label(), progress.rate),
         };
+        let bad = match self.bad.load(Ordering::Relaxed) {
+            0 => String::new(),
+            1 => ", 1 bad sector".to_owned(),
+            bad => format!(", {bad} bad sectors"),
+        };
         let eta = progress
             .eta_job
             .map(|s| format!(", {} left", Lasted(s)))
             .unwrap_or_default();
         if let Some((bar, width)) = &self.bar {
-            bar.set_style(style(width(), &bar.prefix()));
-            bar.set_message(format!("{rate}{eta}"));
+            let message = format!("{rate}{bad}{eta}");
+            bar.set_style(style(width(), &bar.prefix(), &message));
+            bar.set_message(message);
             bar.set_position((progress.percent * 10.0) as u64);
         } else {
             let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -155,7 +170,7 @@ impl Line {
             }
             *last = Some(Instant::now());
             drop(last);
-            self.say(&format!("{rate}, {:.1} %{eta}", progress.percent));
+            self.say(&format!("{rate}, {:.1} %{bad}{eta}", progress.percent));
         }
     }
 }
@@ -272,7 +287,7 @@ mod tests {
     }
 
     /// What a bar of this name shows with the longest message.
-    fn shown(columns: u16, width: Width, brief: &str) -> String {
+    fn shown(columns: u16, width: Width, brief: &str, bad: u64) -> String {
         let terminal = Played {
             width: columns,
             shown: Arc::default(),
@@ -282,6 +297,7 @@ mod tests {
             bars: Some((MultiProgress::with_draw_target(target), width)),
         };
         let line = screen.job("ata-ST12000NM000J-2TY103_ZRT10W3P", brief);
+        line.found(bad);
         line.progress(&Progress {
             phase: Phase::Verify,
             step: 0,
@@ -307,13 +323,28 @@ mod tests {
             (79, || 79, 2),
             (60, || 60, 2),
         ] {
-            let told: Vec<char> = shown(columns, width, "nvme10n1p100").trim_end().chars().collect();
+            let told: Vec<char> = shown(columns, width, "nvme10n1p100", 0).trim_end().chars().collect();
             // Each line is filled up to the width.
             let rows: Vec<String> = told.chunks(columns.into()).map(String::from_iter).collect();
             assert_eq!(rows.len(), lines, "{columns}: {rows:?}");
             assert!(rows.iter().any(|row| row.contains(message)), "{columns}: {rows:?}");
             let bar = |row: &String| row.contains("nvme10n1p100 ") && row.contains("█") && row.contains(" 41 %");
             assert!(rows.iter().any(bar), "{columns}: {rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_bar_tells_how_many_sectors_are_bad_and_stays_a_bar() {
+        for (columns, width, bad, told) in [
+            (120, (|| 120) as Width, 1, "45 °C, 1 bad sector, 100 h 39 min left"),
+            (97, || 97, 312, "45 °C, 312 bad sectors, 100 h 39 min left"),
+            (80, || 80, 70_000, "45 °C, 70000 bad sectors, 100 h 39 min left"),
+        ] {
+            let text = shown(columns, width, "nvme10n1p100", bad);
+            assert!(
+                text.contains(told) && text.contains('█') && text.contains(" 41 %"),
+                "{columns}: {text}"
+            );
         }
     }
 }

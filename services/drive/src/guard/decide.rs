@@ -6,6 +6,7 @@ use super::refusal::Refusal;
 use super::unknown::Unknown;
 use crate::content::ContentKind;
 use crate::identity::Identity;
+use crate::told;
 use wire::drive::{Bus, Content, Signature};
 
 /// Whether the device that `facts` describe may be erased as `expected`, giving up the memberships in `lose`.
@@ -153,13 +154,16 @@ pub fn added<'a>(agreed: &Content, now: &'a Content) -> Option<&'a str> {
         Content::Found { signatures, .. } => signatures,
         Content::Unknown | Content::Empty | Content::Unreadable { .. } => &[],
     };
+    // Of many that are told as one nobody knows which a job has written over since.
+    let is_of_many = |new: &Signature| told::is_more(new) && old.iter().any(told::is_more);
     // A partition whose file system is overwritten and whose table is not is still the old one.
     let known = |new: &Signature| {
         old.iter().any(|old| {
             old.is_same(new) || (old.partition == new.partition && new.partition != 0 && new.kind == "unknown")
         })
     };
-    (!signatures.iter().all(known)).then_some(summary)
+    let all_known = signatures.iter().all(|new| known(new) || is_of_many(new));
+    (!all_known).then_some(summary)
 }
 
 #[cfg(test)]

@@ -65,5 +65,7 @@ fn overhead(block: &Fields<'_>, size: u64, all: u64) -> u64 {
     let groups = all.div_ceil(u64::from(block.u32(0x20)).max(1));
     // `s_jnl_blocks` keeps the size of the journal's inode behind its fifteen blocks.
     let journal = u64::from(block.u32(0x10C + 15 * 4)) << 32 | u64::from(block.u32(0x10C + 16 * 4));
-    tables.saturating_add(2 * groups).saturating_add(journal / size)
+    tables
+        .saturating_add(groups.saturating_mul(2))
+        .saturating_add(journal / size)
 }

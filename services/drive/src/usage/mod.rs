@@ -7,8 +7,8 @@
 //!  FAT, exFAT, NTFS   the allocation table itself: a hint of it is not kept up by every driver
 //! ```
 //!
-//! For people alone: nothing is refused or allowed by it, and what cannot be counted in [`TIME`] is not told. It comes last, when
-//! everything that the guard asks is known, and a drive of which something could not be read is not asked at all. Not counted: file
+//! For people alone: nothing is refused or allowed by it, and what cannot be counted in [`TIME`] is not told. It is read in a child of its
+//! own ([`crate::probe::counted`]) behind the look that the guard asks for, and a drive of which something could not be read is not asked. Not counted: file
 //! systems of other kinds, whatever is encrypted, members of arrays and volumes. Tested in `tests/usage.rs` over what the real
 //! formatters made, and by the fuzz target `content`.
 

@@ -567,6 +567,12 @@ fn what_could_not_be_counted_in_time_is_no_change_and_another_count_is() {
     let mut fresh = bench.drives.clone();
     fresh[1].content = holds(None);
     assert_eq!(fresh_matches((&plan, &book()), &fresh, &Members::new()), Ok(()));
+    let uncounted = {
+        bench.drives[1].content = holds(None);
+        bench.plan(&[1, 0])
+    };
+    fresh[1].content = holds(Some(7));
+    assert_eq!(fresh_matches((&uncounted, &book()), &fresh, &Members::new()), Ok(()));
     fresh[1].content = holds(Some(8));
     let refused = fresh_matches((&plan, &book()), &fresh, &Members::new()).unwrap_err();
     assert_eq!(refused.kind, "plan-changed");

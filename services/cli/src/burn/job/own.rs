@@ -14,7 +14,7 @@ use drive::selftest::Kind;
 use drive::smart::run::again;
 use drive::smart::{Snapshot, Unreadable, words};
 use drive::temperature;
-use wire::job::{Finding, Phase, PhaseState, PhaseStatus, Resume, SelfTest};
+use wire::job::{Finding, Outcome, Phase, PhaseState, PhaseStatus, Resume, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
 use super::Job;
@@ -271,14 +271,14 @@ impl Own {
             ..Case::new(&nothing)
         });
         for hit in heading {
-            if self.headed.insert(hit.id) {
-                line.say(&format!(
-                    "Heading for {}: {} ({})",
-                    hit.outcome.word(),
-                    hit.means,
-                    hit.value
-                ));
-            }
+            self.heads(&hit.id, hit.outcome, &format!("{} ({})", hit.means, hit.value), line);
+        }
+    }
+
+    /// Says once of a rule that the verdict is heading for it.
+    pub(super) fn heads(&mut self, rule: &str, outcome: Outcome, words: &str, line: &Line) {
+        if self.headed.insert(rule.to_owned()) {
+            line.say(&format!("Heading for {}: {words}", outcome.word()));
         }
     }
 

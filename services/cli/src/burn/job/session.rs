@@ -7,6 +7,7 @@ use burnin::findings::keep_untold;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Order, Report};
 use burnin::{Checkpoint, Headers, device};
+use wire::job::Outcome;
 
 use super::kernel::Kernel;
 use super::own::Own;
@@ -263,9 +264,15 @@ impl<'a> Session<'a> {
                 self.keep(own);
             }
             Report::Findings {
-                findings, bad_sectors, ..
+                findings,
+                bad_sectors,
+                failing,
             } => {
                 self.watch.found(bad_sectors);
+                line.found(bad_sectors);
+                if let Some(why) = failing {
+                    own.heads(&why.rule, Outcome::Failed, &why.words, line);
+                }
                 // What shows once only must not wait for the next checkpoint, nor for the first.
                 if own.told != findings {
                     own.told = findings;
