@@ -102,10 +102,10 @@ fn ear_v6(interface: &str) -> UdpSocket {
     ear
 }
 
-fn ear_v4(interface: &str) -> UdpSocket {
+fn ear_v4(interface: &str, own: Ipv4Addr) -> UdpSocket {
     let any = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT));
     let ear = ear(AddressFamily::Inet, interface, &any);
-    ear.join_multicast_v4(&GROUP_V4, &OWN_V4).unwrap();
+    ear.join_multicast_v4(&GROUP_V4, &own).unwrap();
     ear
 }
 
@@ -238,7 +238,7 @@ fn a_box_alone_does_not_hear_itself_and_so_keeps_its_name() {
         if let Err(why) = network() {
             return rig::not_run(&format!("the name service alone in its network: {why}"));
         }
-        let (far, own) = (ear_v6("far"), [ear_v6("lan"), ear_v4("lan")]);
+        let (far, own) = (ear_v6("far"), [ear_v6("lan"), ear_v4("lan", OWN_V4)]);
         let dir = tempfile::tempdir().unwrap();
         let notify = UnixDatagram::bind(dir.path().join("notify")).unwrap();
         notify.set_read_timeout(Some(LIMIT)).unwrap();
@@ -577,6 +577,68 @@ fn a_name_that_is_taken_on_one_network_is_left_on_all_and_no_other_boxs_is_taken
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         assert!(running.0.wait().unwrap().success(), "it ends in order");
         assert!(!opens(&on_one, "kiln-1-2", SILENT));
+    })
+    .join()
+    .unwrap();
+}
+
+/// Carries what is said on each of two switches, which have these addresses, to the other, as a router's reflector does; ends with
+/// the test's process.
+fn join([one, two]: [Ipv4Addr; 2]) {
+    let ears = [ear_v4("one", one), ear_v4("two", two)];
+    for ear in &ears {
+        ear.set_multicast_loop_v4(false).unwrap();
+        ear.set_multicast_ttl_v4(255).unwrap();
+    }
+    std::thread::spawn(move || {
+        let mut message = [0; 9000];
+        loop {
+            for (from, to) in [(0, 1), (1, 0)] {
+                while let Ok(len) = ears[from].recv(&mut message) {
+                    // One that is lost is one that the network has lost.
+                    let _ = ears[to].send_to(&message[..len], (GROUP_V4, PORT));
+                }
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+}
+
+#[test]
+fn a_box_that_meets_itself_through_a_router_comes_to_a_name_that_holds() {
+    std::thread::spawn(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let routers = [Ipv4Addr::new(10, 77, 0, 1), Ipv4Addr::new(10, 78, 0, 1)];
+        let joined = || {
+            let switches = switches()?;
+            ip(&["addr", "add", "10.77.0.1/24", "dev", "one"])?;
+            ip(&["addr", "add", "10.78.0.1/24", "dev", "two"])?;
+            join(routers);
+            own_network()?;
+            plug("eth0", "one", &switches, &["10.77.0.5/24"])?;
+            plug("eth1", "two", &switches, &["10.78.0.5/24"])?;
+            Ok::<File, String>(switches)
+        };
+        let switches = match joined() {
+            Ok(switches) => switches,
+            Err(why) => return rig::not_run(&format!("the name service on two networks that are joined: {why}")),
+        };
+        let (_running, notify) = service("kiln-1", dir.path());
+        let mut names = vec!["kiln-1.local".to_owned()];
+        while let Some(name) = name_told(&notify, Instant::now() + HOLDS, &|n| {
+            names.last().is_none_or(|l| l != n)
+        }) {
+            names.push(name);
+            assert!(names.len() <= 4, "{names:?}");
+        }
+        // Else this has joined nothing.
+        assert!(names.len() > 1, "{names:?}");
+        let last = names.last().unwrap().trim_end_matches(".local");
+        let opens_on = |router: Ipv4Addr| within(&switches, || opens(&asker(&router.to_string(), 255), last, SILENT));
+        assert!(
+            routers.into_iter().any(opens_on),
+            "{names:?}: the last one opens nowhere"
+        );
     })
     .join()
     .unwrap();

@@ -4,12 +4,14 @@
 //! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing and defending are the library's, by the standard. Choosing
 //! another name when somebody has ours is not: the library does it on each network by itself, and counts up the number at the
 //! name's end, so that the box would have several names, and those of other boxes. Where one network has the name, the box is
-//! `NAME-2` on all; that is this unit's status, which the console and the dashboard show. Only others on the local link are
+//! `NAME-2` on all; that is this unit's status, which the console and the dashboard show. Where that finds no end (`renames`),
+//! the library's choice stays: each network has a name then, and the status is the last. Only others on the local link are
 //! heard (`filter`). When it is to end it says goodbye, so that nobody is led to a box that is off; an address that goes is
 //! taken back (`retract`). It runs without any privilege. Tested: `tests/mdns.rs`; `image/tests/boot/network.rs`, with Avahi as
 //! the other side.
 
 mod filter;
+mod renames;
 mod retract;
 
 use std::collections::BTreeSet;
@@ -21,6 +23,8 @@ use std::time::{Duration, Instant};
 
 use mdns_sd::{DaemonEvent, ServiceDaemon, ServiceInfo};
 use nix::sys::signal::{SigSet, Signal};
+
+use crate::renames::Renames;
 
 /// What is announced, and at which port. The first is ours, the second what every browser of services knows.
 const SERVICES: [(&str, u16); 2] = [("_kiln._tcp.local.", 80), ("_http._tcp.local.", 80)];
@@ -70,12 +74,12 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             std::process::exit(0);
         }
     });
-    let (mut host, mut taken) = (hostname(), 0);
+    let (mut host, mut taken, mut renames) = (hostname(), 0, Renames::default());
     loop {
         let daemon = current(&responder);
-        match serve(&daemon, &host, &candidate(&host, taken)) {
+        match serve(&daemon, &host, &candidate(&host, taken), &mut renames) {
             Ok(Next::Taken) => taken += 1,
-            Ok(Next::Renamed) => (host, taken) = (hostname(), 0),
+            Ok(Next::Renamed) => (host, taken, renames) = (hostname(), 0, Renames::default()),
             // The goodbye is being said.
             Err(_) if ending.load(Ordering::SeqCst) => {
                 std::thread::sleep(GOODBYE);
@@ -90,7 +94,12 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Answers for the box under this name, of a machine that is called `host`, until it is to have another one.
-fn serve(daemon: &ServiceDaemon, host: &str, name: &str) -> Result<Next, Box<dyn std::error::Error>> {
+fn serve(
+    daemon: &ServiceDaemon,
+    host: &str,
+    name: &str,
+    renames: &mut Renames,
+) -> Result<Next, Box<dyn std::error::Error>> {
     daemon.set_ip_check_interval(LOOK)?;
     // Our own words, heard again while a further address is probed for, would be taken for a rival's (RFC 6762 §8.1, §9): the
     // box would give up its name to itself. Nobody else in it listens. The filter sees to what comes back from outside.
@@ -104,18 +113,36 @@ fn serve(daemon: &ServiceDaemon, host: &str, name: &str) -> Result<Next, Box<dyn
     register(daemon, name)?;
     let local = format!("{name}.local");
     say(&format!("READY=1\nSTATUS={local}"));
+    // What the library has put in the name's place, where that stays.
+    let mut instead: Option<String> = None;
     let mut looked = Instant::now();
     loop {
         match events.recv_timeout(HEARTBEAT) {
             Ok(DaemonEvent::NameChange(change)) => {
-                println!("{} is taken on {}", change.original, change.intf_name);
+                let [original, new] = [&change.original, &change.new_name].map(|n| n.trim_end_matches('.'));
+                // Each of the box's addresses and networks tells it.
+                let is_news = instead.as_deref() != Some(new);
+                if is_news {
+                    println!("{original} is taken on {}", change.intf_name);
+                }
                 // What a service is called may be as it is: people come by the host's name.
-                if change.original.trim_end_matches('.') == local {
-                    return Ok(Next::Taken);
+                if is_news && original == local {
+                    if instead.is_none() && renames.another(Instant::now()) {
+                        return Ok(Next::Taken);
+                    }
+                    println!(
+                        "{new} stays there: the names before were just taken, too, as where a router joins networks"
+                    );
+                    say(&format!("STATUS={new}"));
+                    instead = Some(new.to_owned());
                 }
             }
             Ok(DaemonEvent::IpAdd(_)) => hear_others(&mut cards)?,
-            Ok(DaemonEvent::IpDel(ip)) => retract::address(&local, ip),
+            Ok(DaemonEvent::IpDel(ip)) => {
+                for name in [Some(&local), instead.as_ref()].into_iter().flatten() {
+                    retract::address(name, ip);
+                }
+            }
             Ok(DaemonEvent::Error(e)) => eprintln!("kiln-mdns: {e}"),
             Ok(_) => {}
             Err(_) if events.is_disconnected() => return Err("the responder has ended".into()),
