@@ -104,9 +104,31 @@ pub fn reopen() {
     }
 }
 
+/// For a thread beside this one, which begins without a log of its own: run there, it has it log to where this one does.
+pub fn beside() -> impl FnOnce() + Send {
+    let file = KMSG.with(|k| k.borrow().as_ref().and_then(|f| f.try_clone().ok()));
+    move || KMSG.with(|k| *k.borrow_mut() = file)
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    #[test]
+    fn a_thread_beside_logs_to_the_same() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        KMSG.with(|k| *k.borrow_mut() = Some(file.reopen().unwrap()));
+        let log = beside();
+        let thread = std::thread::spawn(|| {
+            log();
+            warn("from the thread");
+        });
+        thread.join().unwrap();
+        KMSG.with(|k| k.borrow_mut().take());
+        let written = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(written, "<28>kiln-init: from the thread\n");
+    }
 
     #[test]
     fn what_others_say_draws_nothing_where_the_kernel_shows_its_log() {

@@ -34,7 +34,9 @@ pub(super) fn watched<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, &'static str> {
     let (over, is_over) = channel::<()>();
+    let log_here = log::beside();
     let look = move || {
+        log_here();
         let (mut looks, mut is_left) = (Looks::default(), false);
         while is_over.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             is_left |= looks.lies(known, found) == Lies::Another;
