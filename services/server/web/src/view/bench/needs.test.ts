@@ -64,6 +64,17 @@ describe("needs you", () => {
     expect(needs([drive({ ill: { ...ill, severity: "warning" } })], new Map(), null)[0]?.shape).toBe("warn");
     expect(needs([drive({ ill, present: false })], new Map(), null)).toEqual([]);
     expect(told([pair("BAD00001", {}, { ill })])).toEqual([]);
+    expect(told([pair("BAD00001", { state: { kind: "finished" }, verdict: verdict("PASSED") }, { ill })])).toEqual([]);
+    // A test that ended without a word on the drive says nothing of it.
+    const aborted: Partial<Job> = { state: { kind: "aborted" }, verdict: null };
+    expect(told([pair("BAD00001", aborted, { ill })]).map(({ short }) => short)).toEqual(["look first"]);
+    const [one, of] = over("BAD00001", "INCONCLUSIVE");
+    expect(told([[{ ...one, ill }, of]]).map(({ short }) => short)).toEqual(["look first", "look at it"]);
+  });
+
+  it("a drive that is not offered gets no hours: what it tells of itself asks for nobody, who could not end the line", () => {
+    const ill = { severity: "warning", says: "90 % of its rated life are used" } as const;
+    expect(needs([drive({ ill, refused: { kind: "boot-disk", reason: "the box runs from it" } })], new Map(), null)).toEqual([]);
   });
 
   it("an end that somebody has seen asks for nobody any more; what runs, waits or is hot still does", () => {
