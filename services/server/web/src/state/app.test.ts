@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Drive } from "@wire";
 
 import { drive, job } from "../fixtures";
 import { choose, chosen, claim, goesBy, known, login, pulled, updated } from "./app";
@@ -13,6 +14,33 @@ it("a drive that was pulled and is chosen again is not told as pulled, and anoth
   expect(pulled.value).toEqual([gone]);
   choose([]);
   expect(pulled.value).toEqual([]);
+});
+
+it("what was chosen stays so while the box has not told the drives anew, and only what is out or in use falls", async () => {
+  const [stays, goes] = [drive(), drive({ serial: "ZRT09F2K" })];
+  const stream = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = stream.writable.getWriter();
+  const tell = (drives: Drive[]) => writer.write(new TextEncoder().encode(`event: drives\ndata: ${JSON.stringify(drives)}\n\nevent: ready\ndata: {}\n\n`));
+  const session = { username: "mara", expires: "2026-12-01T12:00:00Z" };
+  for (const name of ["addEventListener", "removeEventListener"]) vi.stubGlobal(name, () => {});
+  vi.stubGlobal("document", { hidden: false });
+  vi.stubGlobal("history", { state: null, replaceState: () => {} });
+  vi.stubGlobal("fetch", (url: string) => Promise.resolve(url.endsWith("/stream") ? new Response(stream.readable) : Response.json(session)));
+  await login({ username: "mara", password: "a password" });
+  choose([stays.id!, goes.id!]);
+  const as_of = "2026-11-20T06:00:00Z";
+  for (const [told, left] of [
+    [[stays, goes], [stays.id, goes.id]],
+    [[{ ...stays, as_of }, { ...goes, as_of }], [stays.id, goes.id]],
+    [[stays, { ...goes, present: false }], [stays.id]],
+  ] as const) {
+    await tell([...told]);
+    await vi.waitFor(() => expect(known.value.drives).toEqual(told));
+    expect(chosen.value).toEqual(left);
+  }
+  expect(pulled.value.map(({ id }) => id)).toEqual([goes.id]);
+  choose([]);
+  vi.unstubAllGlobals();
 });
 
 describe("whoever logs in", () => {

@@ -13,7 +13,7 @@ import { listen } from "../sse";
 import { printing } from "../printing";
 import { place, type Place } from "../route";
 import { silence, STEP_MS } from "./heard";
-import { canChoose, decode, lastWords, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+import { decode, lastWords, mergeEvents, NOTHING, reduce, staysChosen, type Known, type News } from "./store";
 
 /** Who is looking, and how far the page has come. */
 export type Visit =
@@ -133,7 +133,7 @@ function flush(): void {
   if (next.drives) {
     // A drive that was pulled or came into use is not chosen any more.
     const jobs = lastWords(next.jobs);
-    const open = new Set(next.drives.filter((d) => d.id !== null && canChoose(d, jobs.get(d.id))).map((d) => d.id));
+    const open = new Set(next.drives.filter((d) => d.id !== null && staysChosen(d, jobs.get(d.id))).map((d) => d.id));
     const fallen = chosen.value.filter((id) => !open.has(id));
     if (fallen.length > 0) {
       const here = new Set(next.drives.filter(({ present }) => present).map(({ id }) => id));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Bus, Event, Job, Outcome, Phase, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
-import { addJobs, bayOf, byGroup, canChoose, canGiveUp, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, plateOf, reduce, type Known, type News } from "./store";
+import { addJobs, bayOf, byGroup, canChoose, canGiveUp, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, plateOf, reduce, staysChosen, type Known, type News } from "./store";
 
 const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
 const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
@@ -113,6 +113,8 @@ describe("what follows from what is known", () => {
     expect(canChoose(drive({ refused: { kind: "mounted", reason: "mounted at /" } }), undefined)).toBe(false);
     expect(canChoose(drive(), job())).toBe(false);
     expect(canChoose(drive(), job({ state: { kind: "waiting", why: "drive away" } }))).toBe(false);
+    const before = drive({ as_of: "2026-11-20T06:00:00Z" });
+    expect([canChoose(before, undefined), staysChosen(before, undefined), staysChosen({ ...before, present: false }, undefined), staysChosen(before, job())]).toEqual([false, true, false, false]);
   });
   it("drives stand by controller in the order of their ports", () => {
     const at = (bus: Bus, location: string) => drive({ serial: location, key: location, location, bus });

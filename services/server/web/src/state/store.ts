@@ -291,6 +291,11 @@ export function canChoose(drive: Drive, job: Job | undefined): boolean {
   return drive.present && !drive.as_of && drive.id !== null && drive.refused === null && (!job || isOver(job));
 }
 
+/** Whether a drive that was chosen stays so: one that the box has only not told anew yet does, and whoever chose it finds it chosen. */
+export function staysChosen({ as_of: _, ...drive }: Drive, job: Job | undefined): boolean {
+  return canChoose(drive, job);
+}
+
 /** Refusals that a person may override by giving up, drive by drive, what stands there and does not run. The box decides again. */
 const isMembership = (kind: string) => kind === "luks" || kind.endsWith("-member");
 
