@@ -1,7 +1,7 @@
 //! SMART of the box's own drives: what the built-in agent read of them goes into the same book as the reports of other
 //! computers, so that histories, trends, wear, scores and alerts are the same for both.
 
-use health::reading::plain_serial;
+use health::tables::drive_id;
 use health::{Book, Own, THIS_BOX, alert};
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,23 +22,21 @@ struct Report {
     document: Value,
 }
 
-/// What the newest SMART of the box's own drives says of them, as it stands in the book.
+/// How hot the box's own drives may be by their newest SMART, as it stands in the book. What speaks against a drive it keeps by model and
+/// serial, which may be another one's, too: that is told by the list of drives as it was kept, and by the next reading.
 ///
 /// # Errors
 /// The medium.
 pub fn smart_words(book: &Book) -> store::Result<SmartWords> {
     let mut words = SmartWords::default();
     for drive in book.drives(|drive| drive.hostname == THIS_BOX)? {
-        words.note(&drive.reading.serial, word(alert::limit(&drive.reading), &drive.alerts));
+        words.note_limit(&drive.reading.serial, celsius(alert::limit(&drive.reading)));
     }
     Ok(words)
 }
 
-fn word(limit: i64, alerts: &alert::Alerts) -> SmartWord {
-    SmartWord {
-        limit: i32::try_from(limit).ok().map(Celsius),
-        ill: alert::ill(alerts).map(|(severity, says)| Ill { severity, says }),
-    }
+fn celsius(limit: i64) -> Option<Celsius> {
+    i32::try_from(limit).ok().map(Celsius)
 }
 
 impl App {
@@ -57,7 +55,8 @@ impl App {
             let here = hub.drives().iter().filter(|drive| drive.present);
             here.map(|drive| drive.serial.clone()).collect()
         });
-        let (serial, limit) = (reading.serial.clone(), alert::limit(&reading));
+        let (serial, limit) = (reading.serial.clone(), celsius(alert::limit(&reading)));
+        let kept = drive_id(THIS_BOX, &reading);
         let now = self.clock.now().wall;
         let own = Own {
             reading,
@@ -70,7 +69,7 @@ impl App {
             Ok(taken) => self.tell_of_drives().await.map(|()| taken),
             Err(error) => Err(error),
         };
-        self.tell_of_smart(serial, limit).await;
+        self.tell_of_smart(drive.clone(), &kept, serial, limit).await;
         match taken {
             Ok(true) => {}
             Ok(false) => tracing::warn!(%drive, "there is no room for one more drive's history"),
@@ -80,16 +79,14 @@ impl App {
         }
     }
 
-    /// Shows what the drive with this serial says of itself; of one for which the book has no room, how hot it may be.
-    async fn tell_of_smart(&self, serial: String, limit: i64) {
-        let plain = plain_serial(&serial);
-        let is_it =
-            |drive: &health::tables::Drive| drive.hostname == THIS_BOX && plain_serial(&drive.reading.serial) == plain;
-        let alerts = match self.fleet.book.drives(is_it) {
+    /// Shows what this drive, which the book has as `kept`, says of itself; of one for which it has no room, how hot it may be.
+    async fn tell_of_smart(&self, drive: DriveId, kept: &str, serial: String, limit: Option<Celsius>) {
+        let alerts = match self.fleet.book.drives(|drive| drive.id == kept) {
             Ok(mut drives) => drives.pop().map(|drive| drive.alerts).unwrap_or_default(),
             Err(error) => return tracing::error!(%error, "what a drive's SMART says of it could not be read"),
         };
-        let word = word(limit, &alerts);
-        self.feed(Input::Smart { serial, word }).await;
+        let ill = alert::ill(&alerts).map(|(severity, says)| Ill { severity, says });
+        let word = SmartWord { limit, ill };
+        self.feed(Input::Smart { drive, serial, word }).await;
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use health::alert::usual_limit;
 use health::reading::{Medium, plain_serial};
 use wire::drive::{Drive, Ill};
-use wire::{Celsius, Time};
+use wire::{Celsius, DriveId, Time};
 
 use super::{Effect, Hub, Now, Stream};
 
@@ -32,40 +32,70 @@ pub struct SmartWord {
     pub ill: Option<Ill>,
 }
 
-/// The same of all drives, by their serials.
+/// The same of all drives.
 #[derive(Clone, Debug, Default)]
-pub struct SmartWords(BTreeMap<String, SmartWord>);
+pub struct SmartWords {
+    /// How hot each may be, by its serial, which is all that the book has of it at a start.
+    limits: BTreeMap<String, Option<Celsius>>,
+    /// What speaks against each, by the id under which the agent read it: a serial may be a twin's or a bridge's, too.
+    ill: BTreeMap<DriveId, Ill>,
+}
 
 impl SmartWords {
-    /// Notes the word of the drive with this serial; false where it is known already, or the drive has no serial.
-    pub fn note(&mut self, serial: &str, word: SmartWord) -> bool {
+    /// Notes how hot the drive with this serial may be; false where that is known already, or the drive has no serial.
+    pub fn note_limit(&mut self, serial: &str, limit: Option<Celsius>) -> bool {
         let serial = plain_serial(serial);
-        if serial.is_empty() || self.0.get(&serial) == Some(&word) {
+        if serial.is_empty() || self.limits.get(&serial) == Some(&limit) {
             return false;
         }
-        self.0.insert(serial, word);
+        self.limits.insert(serial, limit);
         true
+    }
+
+    /// Notes what speaks against this drive; false where that is known already.
+    fn note_ill(&mut self, drive: DriveId, ill: Option<Ill>) -> bool {
+        if self.ill.get(&drive) == ill.as_ref() {
+            return false;
+        }
+        match ill {
+            Some(ill) => self.ill.insert(drive, ill),
+            None => self.ill.remove(&drive),
+        };
+        true
+    }
+
+    /// What was said of drives as they were kept holds until they are read again. The book could not tell which drive it means.
+    pub(super) fn recall(&mut self, drives: &[Drive]) {
+        for drive in drives {
+            if let Some(id) = &drive.id {
+                self.note_ill(id.clone(), drive.ill.clone());
+            }
+        }
     }
 
     /// Lets those go that are of none of these drives, where there are too many.
     fn make_room(&mut self, drives: &[Drive]) {
-        if self.0.len() > WORDS {
+        if self.limits.len() > WORDS {
             let listed: Vec<String> = drives.iter().map(|drive| plain_serial(&drive.serial)).collect();
-            self.0.retain(|serial, _| listed.contains(serial));
+            self.limits.retain(|serial, _| listed.contains(serial));
+        }
+        if self.ill.len() > WORDS {
+            self.ill
+                .retain(|id, _| drives.iter().any(|drive| drive.id.as_ref() == Some(id)));
         }
     }
 
     /// Says of each drive how hot it may be, by its kind where it has told no SMART, and what speaks against it.
     pub(super) fn tell(&self, drives: &mut [Drive]) {
         for drive in drives {
-            let word = self.0.get(&plain_serial(&drive.serial));
+            let limit = self.limits.get(&plain_serial(&drive.serial)).copied().flatten();
             let usual = || {
                 i32::try_from(usual_limit(Medium::from(drive.rotation)))
                     .ok()
                     .map(Celsius)
             };
-            drive.heat_limit = word.and_then(|word| word.limit).or_else(usual);
-            drive.ill = word.and_then(|word| word.ill.clone());
+            drive.heat_limit = limit.or_else(usual);
+            drive.ill = drive.id.as_ref().and_then(|id| self.ill.get(id).cloned());
         }
     }
 }
@@ -121,8 +151,10 @@ impl Hub {
     }
 
     /// Takes what a drive's SMART says of it.
-    pub(super) fn smart_word(&mut self, serial: &str, word: SmartWord, out: &mut Vec<Effect>) {
-        if !self.smart_words.note(serial, word) {
+    pub(super) fn smart_word(&mut self, drive: DriveId, serial: &str, word: SmartWord, out: &mut Vec<Effect>) {
+        let limit_is_new = self.smart_words.note_limit(serial, word.limit);
+        let ill_is_new = self.smart_words.note_ill(drive, word.ill);
+        if !limit_is_new && !ill_is_new {
             return;
         }
         self.smart_words.make_room(&self.drives);

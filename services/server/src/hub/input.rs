@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use wire::Time;
 use wire::boxes::Banner;
 use wire::frame::Frame;
 use wire::job::Job;
 use wire::supervisor::Status;
+use wire::{DriveId, Time};
 
 use super::SmartWord;
 
@@ -83,6 +83,8 @@ pub enum Input {
     Recalled(Vec<Job>),
     /// A drive here told its SMART.
     Smart {
+        /// The drive, as the agent told it with the reading.
+        drive: DriveId,
         /// Its serial, however it is written.
         serial: String,
         /// What that says of it.

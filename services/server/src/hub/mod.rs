@@ -225,7 +225,7 @@ pub struct Hub {
 pub struct Past {
     /// The drives as they were told last.
     pub drives: Vec<Drive>,
-    /// What the SMART of drives said of them.
+    /// How hot drives may be by their SMART; what spoke against them stands with [`Past::drives`].
     pub smart_words: SmartWords,
     /// When the agent was heard last.
     pub heard: Option<wire::Time>,
@@ -248,7 +248,9 @@ impl Hub {
         let jobs = past.jobs.into_iter().map(|job| (job.id, Held::new(job))).collect();
         let mut drives = past.drives;
         drives::recalled(&mut drives, past.heard);
-        past.smart_words.tell(&mut drives);
+        let mut smart_words = past.smart_words;
+        smart_words.recall(&drives);
+        smart_words.tell(&mut drives);
         let here = drives.iter().filter(|drive| drive.present);
         let looked_up = here.filter_map(|drive| drive.id.clone()).collect();
         Self {
@@ -259,7 +261,7 @@ impl Hub {
             started: now.mono,
             peers: BTreeMap::new(),
             drives,
-            smart_words: past.smart_words,
+            smart_words,
             drives_saved: None,
             told: past.told,
             playbooks: past.playbooks,
@@ -322,7 +324,7 @@ impl Hub {
             }
             Input::JobGone(job) => self.job_gone(now, *job, &mut out),
             Input::Amended(job) => self.amended(*job, &mut out),
-            Input::Smart { serial, word } => self.smart_word(&serial, word, &mut out),
+            Input::Smart { drive, serial, word } => self.smart_word(drive, &serial, word, &mut out),
             Input::Recalled(jobs) => self.recalled(jobs, &mut out),
             Input::Banner { key, banner } => {
                 match banner {

@@ -372,7 +372,7 @@ fn a_drive_shows_the_limit_at_which_its_alert_comes() {
         ill: None,
     };
     let mut smart_words = SmartWords::default();
-    smart_words.note("wd 1234", of(60));
+    smart_words.note_limit("wd 1234", Some(wire::Celsius(60)));
     let past = Past {
         drives: vec![drive(DriveId::from_serial("M", "WD-1234", 1).unwrap())],
         smart_words,
@@ -396,6 +396,7 @@ fn a_drive_shows_the_limit_at_which_its_alert_comes() {
     assert_eq!(limit(&hub), Some(60));
     let says = |hub: &mut Hub, serial: &str, limit| {
         let input = Input::Smart {
+            drive: DriveId::from_serial("M", "WD-1234", 1).unwrap(),
             serial: serial.into(),
             word: of(limit),
         };
@@ -439,8 +440,12 @@ fn a_drive_shows_what_its_smart_says_against_it_until_that_says_so_no_more() {
             limit: None,
             ill: told.clone(),
         };
-        let serial = "WD-1234".into();
-        let out = hub.step(now(2), Input::Smart { serial, word });
+        let input = Input::Smart {
+            drive: DriveId::from_serial("M", "WD-1234", 1).unwrap(),
+            serial: "behind a bridge".into(),
+            word,
+        };
+        let out = hub.step(now(2), input);
         assert!(
             out.iter()
                 .any(|effect| matches!(effect, Effect::Stream(Stream::Drives(_))))
@@ -448,6 +453,49 @@ fn a_drive_shows_what_its_smart_says_against_it_until_that_says_so_no_more() {
         assert_eq!(hub.drives()[0].ill, told);
         assert!(hub.drives()[0].heat_limit.is_some(), "that of its kind");
     }
+}
+
+/// Cheap drives and docks give several drives one serial; a healthy one was called broken, and a broken one fine.
+#[test]
+fn a_drive_says_nothing_against_its_twin_also_after_a_start() {
+    let (addon, connection) = (AGENT, 1);
+    let id = |model| DriveId::from_serial(model, "WD-1234", 1).unwrap();
+    let list = vec![drive(id("M")), drive(id("N"))];
+    let ill = |says: &str| wire::drive::Ill {
+        severity: Severity::Critical,
+        says: says.into(),
+    };
+    let mut kept = list.clone();
+    kept[1].ill = Some(ill("1 pending"));
+    let past = Past {
+        drives: kept,
+        ..Past::default()
+    };
+    let mut hub = Hub::new(now(0), "kiln", true, true, past);
+    let says = |hub: &Hub| -> Vec<_> { hub.drives().iter().map(|drive| drive.ill.clone()).collect() };
+    assert_eq!(says(&hub), [None, Some(ill("1 pending"))], "as it was kept");
+    hub.step(
+        now(0),
+        Input::Known {
+            addon,
+            name: "agent".into(),
+            last_seen: None,
+            enabled: true,
+        },
+    );
+    hub.step(now(1), Input::Connected { addon, connection });
+    hub.step(now(1), frame(AGENT, 1, Frame::Drives(list)));
+    assert_eq!(says(&hub), [None, Some(ill("1 pending"))], "until the next reading");
+    let mut tells = |model, told| {
+        let word = SmartWord { limit: None, ill: told };
+        let serial = "WD-1234".into();
+        let drive = id(model);
+        hub.step(now(2), Input::Smart { drive, serial, word });
+        says(&hub)
+    };
+    assert_eq!(tells("N", None), [None, None]);
+    assert_eq!(tells("M", Some(ill("200 pending"))), [Some(ill("200 pending")), None]);
+    assert_eq!(tells("N", None), [Some(ill("200 pending")), None]);
 }
 
 /// What is kept lags behind in temperatures, so after a start one would be dated too late.

@@ -200,6 +200,54 @@ async fn each_drive_says_how_hot_it_may_be_whatever_the_agent_says_of_it() {
     while stream.named("drives").await.data[0]["heat_limit"] != 65 {}
 }
 
+/// A drive that a dock and a port name differently stands in the book twice; the older one's alerts, which no reading ends, were its for ever.
+#[tokio::test]
+async fn what_speaks_against_a_drive_is_of_its_newest_reading_and_of_no_twin() {
+    let made = Box_::claimed().await;
+    let agent = Agent::connect(&made).await;
+    let client = made.admin().await;
+    let mut stream = client.events("/api/v1/stream").await;
+    let mut twin = there("WD-1234");
+    twin.id = Some(drive("TWIN"));
+    let list = vec![there("WD-1234"), twin];
+    agent.sender.send(&Frame::Drives(list.clone())).await.unwrap();
+    let report = |of: &Drive, model: &str, device: &str, pending: u64, limit: u64| Frame::Other {
+        kind: "smart_report".into(),
+        payload: json!({ "drive": of.id, "at": made.app.clock.now().wall, "document": {
+            "device": { "name": device, "type": "sat", "protocol": "ATA" }, "model_name": model, "serial_number": of.serial,
+            "rotation_rate": 5400, "smart_status": { "passed": true }, "temperature": { "current": 31, "op_limit_max": limit },
+            "ata_smart_attributes": { "table": [
+                { "id": 197, "name": "Current_Pending_Sector", "value": 100, "worst": 100, "thresh": 0, "raw": { "value": pending, "string": "" } }
+            ] }
+        } }),
+    };
+    // Of each reading the limit tells when it has come.
+    let steps = [
+        (&list[0], "DOCK", "/dev/sdz", 200, 61, [true, false]),
+        (&list[1], "TWIN", "/dev/sdc", 0, 62, [true, false]),
+        (&list[0], "M", "/dev/sda", 0, 63, [false, false]),
+        (&list[0], "M", "/dev/sda", 3, 64, [true, false]),
+    ];
+    for (of, model, device, pending, limit, ill) in steps {
+        agent
+            .sender
+            .send(&report(of, model, device, pending, limit))
+            .await
+            .unwrap();
+        let told = loop {
+            let told = stream.named("drives").await.data;
+            if told[0]["heat_limit"] == limit {
+                break told;
+            }
+        };
+        assert_eq!(
+            [0, 1].map(|n| told[n]["ill"].is_object()),
+            ill,
+            "after {model} {pending}: {told}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_box_is_a_host_among_the_others_once_its_own_drives_have_said_something() {
     let made = Box_::claimed().await;
