@@ -45,6 +45,21 @@ export async function looks(browser, width, scheme, count) {
       await page.getByText("Version 0.1.0 is written and waits for a restart").waitFor();
     });
 
+    await test("a drive that is broken already says so before hours are given to it, on the bench and in the gate", async () => {
+      const before = box.state.drives[6];
+      box.state.drives[6] = { ...before, temperature: 34, ill: { severity: "critical", says: "300 reallocated sectors" } };
+      await at("/");
+      await page.locator(".needs li", { hasText: "tells of itself: 300 reallocated sectors" }).waitFor();
+      const card = page.locator(`.bay[data-bay="${before.id}"]`);
+      assert("its card says so", /SMART: bad/.test(await card.textContent()));
+      await card.locator("input[type=checkbox]").check();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      const told = page.locator(".lose .ill", { hasText: "It tells of itself: 300 reallocated sectors" });
+      await told.waitFor();
+      await inspect(page, `ill-${width}`);
+      box.state.drives[6] = before;
+    });
+
     await test("what is seen needs nobody: its line says so, keeps place and focus, and goes when one has left the list; the verdict stays", async () => {
       const [warn, fail] = [box.state.jobs[3], box.state.jobs[2]];
       const four = (of) => of.serial.slice(-4);
