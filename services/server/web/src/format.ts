@@ -218,6 +218,14 @@ export function usedOf(content: Drive["content"]): number | null {
   return counts.length > 0 ? counts.reduce((sum, used) => sum + used, 0) : null;
 }
 
+/** The same for a card, which has no room for what each file system counts: of all together, at the end. */
+export function contentBrief(content: Drive["content"]): { head: string; detail: string } {
+  const { head, detail } = contentWords(content);
+  const used = usedOf(content);
+  const bare = (text: string) => text.replaceAll(/ \([^()]*(?:used|last mounted)[^()]*\)/g, "");
+  return { head: bare(head), detail: [bare(detail), used === null ? "" : `${bytes(used)} used`].filter(Boolean).join(", ") };
+}
+
 /** A phase as its track and ring name it. */
 export function phaseName(phase: Phase): string {
   switch (phase) {

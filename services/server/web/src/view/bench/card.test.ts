@@ -10,6 +10,12 @@ const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [],
 const done = (outcome: Verdict["outcome"], change = {}) => job({ state: { kind: "finished" }, verdict: verdict(outcome), ended: "2026-11-20T11:46:00Z", ...change });
 
 describe("a card", () => {
+  it("says of a drive that holds something how full it is, in few words", () => {
+    const signature = { partition: 1, kind: "ext4", label: "photos", uuid: null, name: null, used: 3_100_000_000_000, mounted: "2026-03-12T11:20:00Z" };
+    const content = { state: "found" as const, summary: "GPT, 1 partition: ext4 \"photos\" (3.10 TB used, last mounted 12 March 2026)", signatures: [signature] };
+    expect(say(drive({ content }), undefined, NOW)).toMatchObject({ word: "“photos”", line: "GPT, 1 partition: ext4, 3.1\u00a0TB used" });
+    expect(say(drive({ content: { ...content, summary: "ext4 (3.10 TB used)", signatures: [{ ...signature, label: null }] } }), undefined, NOW)).toMatchObject({ word: "ext4", line: "3.1\u00a0TB used" });
+  });
   it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "No known content" }));
   it("says why a drive is not offered", () => {
     expect(say(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), undefined, NOW)).toMatchObject({ kind: "locked", line: "mounted at /mnt" });

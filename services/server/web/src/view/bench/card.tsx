@@ -2,7 +2,7 @@
 import type { Drive, Job } from "@wire";
 
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
-import { ago, bytes, capacityWords, celsius, clock, contentWords, lastFour, phaseName, plural, rate, timeLeft, usedOf, verdictShape } from "../../format";
+import { ago, bytes, capacityWords, celsius, clock, contentBrief, lastFour, phaseName, plural, rate, timeLeft, usedOf, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
@@ -52,7 +52,7 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
       foot: drive.refused ? `Not offered: ${drive.refused.reason}` : place ?? [temperature, "", job.ended ? ago(job.ended, now) : ""],
     };
   }
-  const content = contentWords(drive.content);
+  const content = contentBrief(drive.content);
   const ill = drive.ill && (drive.ill.severity === "critical" ? "SMART: bad" : "SMART: look");
   return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", ill ?? "idle"] };
 }
