@@ -1,10 +1,11 @@
-//! Whatever stands at the beginning of a drive, and wherever its tables lead: the look at it ends, names nothing twice, and tells little.
+//! Whatever stands at the beginning of a drive, and wherever its tables lead: the look at it ends, names nothing twice, and tells little;
+//! how full it is changes nothing of that.
 #![no_main]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use drive::content::look;
+use drive::content::{counted, look};
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of the drive: a table's entries lead within it and beyond.
@@ -41,4 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(members.len(), all, "{seen:?}");
     let told = serde_json::to_vec(&seen.content).expect("a content is JSON");
     assert!(told.len() < CONTENT_MAX, "{seen:?}");
+    if let Some(full) = counted(&file, SIZE, sector) {
+        assert!(full.is_same(&seen.content), "{full:?}");
+    }
 });

@@ -27,8 +27,9 @@ fn now(seconds: u64) -> Now {
     }
 }
 
-fn hub() -> Hub {
-    let mut hub = Hub::new(now(0), "kiln", true, true, Past::default());
+/// One that knows its agent, with what is known from before its start.
+fn hub_of(past: Past) -> Hub {
+    let mut hub = Hub::new(now(0), "kiln", true, true, past);
     hub.step(
         now(0),
         Input::Known {
@@ -38,6 +39,11 @@ fn hub() -> Hub {
             enabled: true,
         },
     );
+    hub
+}
+
+fn hub() -> Hub {
+    let mut hub = hub_of(Past::default());
     hub.step(
         now(0),
         Input::Known {
@@ -378,18 +384,9 @@ fn a_drive_shows_the_limit_at_which_its_alert_comes() {
         smart_words,
         ..Past::default()
     };
-    let mut hub = Hub::new(now(0), "kiln", true, true, past);
+    let mut hub = hub_of(past);
     let limit = |hub: &Hub| hub.drives()[0].heat_limit.map(|limit| limit.0);
     assert_eq!(limit(&hub), Some(60), "known from before the start");
-    hub.step(
-        now(0),
-        Input::Known {
-            addon,
-            name: "agent".into(),
-            last_seen: None,
-            enabled: true,
-        },
-    );
     hub.step(now(1), Input::Connected { addon, connection });
     let list = vec![drive(DriveId::from_serial("M", "WD-1234", 1).unwrap())];
     hub.step(now(1), frame(AGENT, 1, Frame::Drives(list)));
@@ -415,16 +412,7 @@ fn a_drive_shows_the_limit_at_which_its_alert_comes() {
 #[test]
 fn a_drive_shows_what_its_smart_says_against_it_until_that_says_so_no_more() {
     let (addon, connection) = (AGENT, 1);
-    let mut hub = Hub::new(now(0), "kiln", true, true, Past::default());
-    hub.step(
-        now(0),
-        Input::Known {
-            addon,
-            name: "agent".into(),
-            last_seen: None,
-            enabled: true,
-        },
-    );
+    let mut hub = hub_of(Past::default());
     hub.step(now(1), Input::Connected { addon, connection });
     let mut list = vec![drive(DriveId::from_serial("M", "WD-1234", 1).unwrap())];
     let ill = wire::drive::Ill {
@@ -471,18 +459,9 @@ fn a_drive_says_nothing_against_its_twin_also_after_a_start() {
         drives: kept,
         ..Past::default()
     };
-    let mut hub = Hub::new(now(0), "kiln", true, true, past);
+    let mut hub = hub_of(past);
     let says = |hub: &Hub| -> Vec<_> { hub.drives().iter().map(|drive| drive.ill.clone()).collect() };
     assert_eq!(says(&hub), [None, Some(ill("1 pending"))], "as it was kept");
-    hub.step(
-        now(0),
-        Input::Known {
-            addon,
-            name: "agent".into(),
-            last_seen: None,
-            enabled: true,
-        },
-    );
     hub.step(now(1), Input::Connected { addon, connection });
     hub.step(now(1), frame(AGENT, 1, Frame::Drives(list)));
     assert_eq!(says(&hub), [None, Some(ill("1 pending"))], "until the next reading");
