@@ -14,6 +14,7 @@ use crate::{
     loader::Loader,
     modules::Modules,
     packages::{Packages, host_arch},
+    sbom::{self, Part},
     signature::Signatures,
     slot::Manifest,
     system::Content,
@@ -131,7 +132,13 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
             what: "neither it nor what it depends on has usr/lib/modules".into(),
         })?;
     let modules = Modules::prepare(ws, board, kernel)?;
-    let content = Content::collect(board, &system, &modules, binaries)?;
+    let mut content = Content::collect(board, &system, &modules, binaries)?;
+    let used = system.iter().flatten().filter(|package| content.has_of(&package.dir));
+    let debian = kernels.iter().chain(used).chain(&boot).map(Part::debian);
+    let parts = debian.chain(sbom::of_programs(ws)?).collect();
+    let bill = dir.join("sbom.spdx.json");
+    fs::write(&bill, sbom::document("kiln", env!("CARGO_PKG_VERSION"), parts)).at("writing", &bill)?;
+    content.system.insert(PathBuf::from(sbom::IN_IMAGE), bill);
     let slot = Slot {
         vmlinuz: kernel.dir.join(format!("boot/vmlinuz-{}", modules.version)),
         initrd: dir.join("initrd"),

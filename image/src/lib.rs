@@ -25,6 +25,7 @@ pub mod packages;
 pub mod qemu;
 pub mod race;
 pub mod run;
+pub mod sbom;
 pub mod signature;
 pub mod slot;
 pub mod system;

@@ -104,6 +104,13 @@ impl Content {
         })
     }
 
+    /// Whether any file in the image is from a folder on this machine.
+    #[must_use]
+    pub fn has_of(&self, dir: &Path) -> bool {
+        let mut all = self.system.values().chain(self.etc.values());
+        all.any(|from| from.starts_with(dir))
+    }
+
     /// Checks that each program's libraries and loader are in the image.
     ///
     /// # Errors

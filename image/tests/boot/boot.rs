@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use image::qemu::{Arch, Bus, Drive, Firmware, Source};
+use sha2::{Digest, Sha256};
 use wire::job::Outcome;
 use wire::supervisor::{Medium, Status, UnitState};
 
@@ -59,6 +60,21 @@ fn bios_boots_to_a_box_that_is_claimed_with_the_code_on_its_console() {
     ];
     let said = vm.probe().unwrap().run(&ledctl).unwrap_err().to_string();
     assert!(said.contains("ended with 33"), "{said}");
+
+    // What the image is made of lies in it, and its hash is that of the status page.
+    let bill = bench.bytes("GET", "/sbom", &[]).unwrap().body;
+    let sum = hex::encode(Sha256::digest(&bill));
+    assert_eq!(bench.status().sbom.as_deref(), Some(sum.as_str()));
+    let bill: serde_json::Value = serde_json::from_slice(&bill).unwrap();
+    let parts: Vec<&str> = bill["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|part| part["name"].as_str())
+        .collect();
+    for part in ["kiln", "smartmontools", "grub-pc-bin", "serde", "preact"] {
+        assert!(parts.contains(&part), "{part} is not among {parts:?}");
+    }
 
     // The boot disk is on the list, and never offered.
     let boot = bench.drive("KILNBOOT", "present", |d| d.present);

@@ -6,7 +6,7 @@
 //! | [`release`] | `vigil-burnin-linux-ARCH.tar.gz` with the binary `vigil-burnin` |
 //! | [`oci`] | one image as an OCI layout, by the image format's specification 1.1 |
 //! | [`tools`] | Debian's programs that the agent runs (smartctl, mkfs), with the libraries that they need |
-//! | [`sbom`] | what is in it, as SPDX 2.3 |
+//! | `image::sbom` | what is in it, as SPDX 2.3 |
 //!
 //! The same inputs give the same bytes: no time, no user, no order of a folder gets in. Tested beside the code, and in
 //! `tests/` by reading everything back with other programs (tar, skopeo, umoci) and running the entry point from the
@@ -16,7 +16,6 @@
 
 pub mod oci;
 pub mod release;
-pub mod sbom;
 pub mod tar;
 pub mod tools;
 

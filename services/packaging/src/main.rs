@@ -7,9 +7,10 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use image::board::Board;
 use image::cross::Binaries;
+use image::sbom;
 use image::workspace::Workspace;
 use packaging::tar::Tree;
-use packaging::{NAME, oci, release, sbom, tools};
+use packaging::{NAME, oci, release, tools};
 
 /// Makes release archives and OCI image layouts of the burn-in agent.
 #[derive(Debug, Parser)]

@@ -10,9 +10,9 @@ use anyhow::{Context, bail};
 use image::board::{Board, Request};
 use image::elf;
 use image::packages::{Packages, Unpacked, matching};
+use image::sbom::Part;
 use image::workspace::Workspace;
 
-use crate::sbom::Part;
 use crate::tar::{Entry, Tree};
 
 /// Packages whose programs the agent runs.
@@ -125,13 +125,7 @@ fn files(request: &Request, unpacked: &[Unpacked]) -> anyhow::Result<Vec<(PathBu
     for pattern in patterns {
         for package in unpacked {
             for path in matching(&package.dir, pattern)? {
-                let part = Part {
-                    name: package.package.name.clone(),
-                    version: package.package.version.clone(),
-                    sha256: Some(package.package.sha256.clone()),
-                    from: "deb",
-                };
-                files.push((path.clone(), package.dir.join(&path), part));
+                files.push((path.clone(), package.dir.join(&path), Part::debian(package)));
             }
         }
     }

@@ -11,6 +11,7 @@ use server::auth::password;
 use server::clock::Clock;
 use server::config::{Config, Tls};
 use server::http::{Hosts, router};
+use server::life::contents;
 use server::serve::listen;
 use server::serve::seats::{self, Seats};
 use server::serve::{Listener, serve};
@@ -121,6 +122,7 @@ async fn run(config: Config, mut wrong: Vec<String>) -> anyhow::Result<()> {
         let stopping = app.stopping.subscribe();
         serving.spawn(serve(listener, seats, router.clone(), tls.clone(), stopping));
     }
+    tokio::spawn(Arc::clone(&app).tell_contents(contents::BILL.into()));
     let beating = tokio::spawn(heartbeat::run(Arc::clone(&app), supervisor));
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {

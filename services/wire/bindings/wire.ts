@@ -183,6 +183,10 @@ name: string,
  */
 version: string, 
 /**
+ * SHA-256, in hex, of the list of what the running image is made of (`GET /api/v1/sbom`); `None` outside an image, or without a login.
+ */
+sbom: string | null, 
+/**
  * Whether somebody has claimed it.
  */
 claimed: boolean, 

@@ -19,6 +19,8 @@ pub struct BoxView {
     pub name: String,
     /// Version of the software.
     pub version: String,
+    /// SHA-256, in hex, of the list of what the running image is made of (`GET /api/v1/sbom`); `None` outside an image, or without a login.
+    pub sbom: Option<String>,
     /// Whether somebody has claimed it.
     pub claimed: bool,
     /// What everybody has to know, worst first; without a login only whether there is any.

@@ -70,6 +70,8 @@ pub enum Input {
     },
     /// The supervisor said how everything is; `None` when it is no longer heard.
     Supervisor(Option<Status>),
+    /// What the image is made of was read: the SHA-256 of that list, in hex.
+    Contents(String),
     /// A person at the console asked to get in without a password: the box waits to be claimed again.
     Recovering,
     /// The box was claimed.

@@ -179,6 +179,7 @@ impl Whom {
             | Input::Known { addon, .. }
             | Input::Forgotten { addon } => Self::One(*addon),
             Input::Supervisor(_)
+            | Input::Contents(_)
             | Input::Recovering
             | Input::Claimed
             | Input::JobGone(_)
@@ -196,6 +197,8 @@ impl Whom {
 pub struct Hub {
     name: String,
     version: String,
+    /// SHA-256 of the list of what the image is made of.
+    contents: Option<String>,
     claimed: bool,
     built_in: bool,
     started: Duration,
@@ -256,6 +259,7 @@ impl Hub {
         Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            contents: None,
             claimed,
             built_in,
             started: now.mono,
@@ -312,6 +316,10 @@ impl Hub {
                 }
             }
             Input::Supervisor(status) => self.supervisor(status, &mut out),
+            Input::Contents(sum) => {
+                self.contents = Some(sum);
+                out.push(Effect::Stream(Stream::Box));
+            }
             Input::Claimed => {
                 self.claimed = true;
                 out.push(Effect::Stream(Stream::Box));

@@ -71,6 +71,7 @@ impl Hub {
         BoxView {
             name: self.name.clone(),
             version: self.version.clone(),
+            sbom: self.contents.clone().filter(|_| logged_in),
             claimed: self.claimed,
             banners,
             agent: self.agent(now),

@@ -63,7 +63,7 @@ const KERNEL: &[&str] = &[
     "/proc/pressure/io",
     "/proc/pressure/memory",
     "/etc/os-release",
-    "/kiln/sbom.spdx.json",
+    super::contents::BILL,
 ];
 
 /// What of the box goes into a bundle, looked up at one moment.

@@ -5,6 +5,7 @@
 
 pub mod backup;
 mod brought;
+pub mod contents;
 pub mod debug;
 mod recovery;
 
@@ -35,6 +36,8 @@ pub struct Life {
     pub data: PathBuf,
     /// The TLS certificate, where the server speaks TLS.
     pub certificate: OnceLock<Shown>,
+    /// Where the list of what the image is made of lies, once it was found.
+    pub(crate) bill: OnceLock<PathBuf>,
     /// Orders to PID 1.
     pub orders: mpsc::Sender<Request>,
     /// Where [`crate::supervisor::control`] takes them from.
@@ -62,6 +65,7 @@ impl Life {
         Self {
             data,
             certificate: OnceLock::new(),
+            bill: OnceLock::new(),
             orders,
             ordered: Mutex::new(ordered),
             restart: Notify::new(),

@@ -749,3 +749,36 @@ async fn where_the_agent_does_not_run_the_servers_part_is_saved_and_no_job_bars_
     let event = told(&mut admin, "box.reset").await;
     assert_eq!(event["data"]["unfinished"], 1, "{event}");
 }
+
+#[tokio::test]
+async fn what_the_image_is_made_of_is_told_with_its_hash_to_whoever_is_logged_in() {
+    let unit = Box_::claimed().await;
+    let mut admin = unit.admin().await;
+    let none = admin.get("/api/v1/sbom").await;
+    assert_eq!(none.status, 404);
+    assert!(none.problem().ends_with("sbom-unknown"), "{none:?}");
+    assert!(
+        admin.get("/api/v1/box").await.json()["sbom"].is_null(),
+        "outside an image"
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let bill = dir.path().join("sbom.spdx.json");
+    std::fs::write(&bill, r#"{"spdxVersion":"SPDX-2.3"}"#).unwrap();
+    std::sync::Arc::clone(&unit.app).tell_contents(bill).await;
+    // By sha256sum.
+    let sum = "d4f269605ffe72fbe7a3021d68284798ec364111376ee2eace17688bb52a9e1d";
+    assert_eq!(admin.get("/api/v1/box").await.json()["sbom"], sum);
+    let (status, file) = bytes(&admin, Method::GET, "/api/v1/sbom", None).await;
+    assert_eq!(
+        (status, file.as_slice()),
+        (200, br#"{"spdxVersion":"SPDX-2.3"}"#.as_slice())
+    );
+
+    let mut anyone = unit.client();
+    assert_eq!(anyone.get("/api/v1/sbom").await.status, 401);
+    assert!(
+        anyone.get("/api/v1/box").await.json()["sbom"].is_null(),
+        "without a login"
+    );
+}

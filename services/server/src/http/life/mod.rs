@@ -9,6 +9,7 @@ mod arriving;
 mod aside;
 mod backup;
 mod backups;
+mod contents;
 mod debug;
 mod end;
 mod file;
@@ -28,6 +29,7 @@ pub(super) fn v1() -> Routes {
         .routes(routes!(restore::bring, restore::restore))
         .routes(routes!(end::reset))
         .routes(routes!(debug::debug_bundle))
+        .routes(routes!(contents::sbom))
         .routes(routes!(update::state, update::take, update::give_up))
         .routes(routes!(update::begin))
         .routes(routes!(update::chunk))

@@ -4,7 +4,7 @@ import type { BoxView } from "@wire";
 import { banners, lastHeard } from "./box";
 
 const box = (change: Partial<BoxView>): BoxView => ({
-  name: "b", version: "1", claimed: true, banners: [], agent: { state: "online", last_seen: null }, supervisor: null, now: "2026-11-20T12:00:00Z", ...change,
+  name: "b", version: "1", sbom: null, claimed: true, banners: [], agent: { state: "online", last_seen: null }, supervisor: null, now: "2026-11-20T12:00:00Z", ...change,
 });
 
 it("what runs is heard of while box and agent answer; else since when not, and when it is again", () => {

@@ -67,6 +67,7 @@ function Facts({ box }: { box: BoxView }) {
         <dt>Clock</dt><dd>{stamp(new Date(now.value).toISOString(), now.value)} {zone(now.value)}, {apart(now.value, Date.now())}</dd>
         {unit("time") && <><dt>Time service</dt><dd>{said("time")}</dd></>}
         <dt>Version</dt><dd>Kiln {box.version}</dd>
+        {box.sbom && <><dt>Made of</dt><dd><a href="/api/v1/sbom" download>its list of parts</a> <span class="mute">(SPDX), SHA-256</span> <span class="mono wrap">{box.sbom}</span></dd></>}
         {supervisor && (
           <>
             <dt>System</dt><dd>{systemWords(supervisor.boot)}</dd>
