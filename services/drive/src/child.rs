@@ -18,10 +18,19 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a child that was killed may take to end before its drive counts as one that holds it.
 const ENDS: Duration = Duration::from_millis(200);
 
-/// Nodes of drives that hold a child which was killed, each as often as it holds one: several may have been under way.
-static HOLDING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// What waits for what on a drive: one that hangs there holds up those of its own kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Asked by somebody who waits for the answer.
+    Awaited,
+    /// Asked in passing: nobody may have to wait because of it.
+    InPassing,
+}
 
-fn holding() -> MutexGuard<'static, Vec<PathBuf>> {
+/// Nodes of drives that hold a child which was killed, each as often as it holds one: several may have been under way.
+static HOLDING: Mutex<Vec<(PathBuf, Kind)>> = Mutex::new(Vec::new());
+
+fn holding() -> MutexGuard<'static, Vec<(PathBuf, Kind)>> {
     HOLDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -61,15 +70,24 @@ pub enum Failed {
 /// prints at most `limit` bytes. `node`: of the drive that it may hang on. Where that still holds another child, the wait for it is part of
 /// `deadline`.
 pub fn run(command: &mut Command, node: &Path, deadline: Duration, limit: usize) -> Result<Output, Failed> {
+    run_as(Kind::Awaited, command, node, deadline, limit)
+}
+
+/// As [`run`], and where it hangs nobody else's question waits for it: for what may be left unanswered.
+pub fn run_in_passing(command: &mut Command, node: &Path, deadline: Duration, limit: usize) -> Result<Output, Failed> {
+    run_as(Kind::InPassing, command, node, deadline, limit)
+}
+
+fn run_as(kind: Kind, command: &mut Command, node: &Path, deadline: Duration, limit: usize) -> Result<Output, Failed> {
     let end = Instant::now() + deadline;
-    while holding().iter().any(|held| held == node) {
+    while holding().iter().any(|(held, its)| held == node && *its == kind) {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Failed::Held);
         }
         std::thread::sleep(LOOK.min(left));
     }
-    let abandon = |child| abandon(child, node);
+    let abandon = |child| abandon(child, node, kind);
     let program = command.get_program().to_string_lossy().into_owned();
     let start = |cause| Failed::Start {
         program: program.clone(),
@@ -134,11 +152,11 @@ pub fn run(command: &mut Command, node: &Path, deadline: Duration, limit: usize)
 
 /// Kills `child`; where it does not end by that, leaves the waiting to a thread of its own, and nothing is started for its drive until
 /// it has ended.
-fn abandon(child: Child, node: &Path) {
-    abandon_by(child, node, |child| drop(child.kill()));
+fn abandon(child: Child, node: &Path, kind: Kind) {
+    abandon_by(child, node, kind, |child| drop(child.kill()));
 }
 
-fn abandon_by(mut child: Child, node: &Path, kill: impl FnOnce(&mut Child)) {
+fn abandon_by(mut child: Child, node: &Path, kind: Kind, kill: impl FnOnce(&mut Child)) {
     // It may have ended by itself.
     kill(&mut child);
     let end = Instant::now() + ENDS;
@@ -148,26 +166,33 @@ fn abandon_by(mut child: Child, node: &Path, kill: impl FnOnce(&mut Child)) {
             Ok(None) => std::thread::sleep(Duration::from_millis(2)),
         }
     }
-    tracing::warn!(node = %node.display(), "a drive holds a process that was killed; nothing more is asked of it until it lets go");
-    holding().push(node.to_owned());
+    match kind {
+        Kind::Awaited => {
+            tracing::warn!(node = %node.display(), "a drive holds a process that was killed; nothing more is asked of it until it lets go")
+        }
+        Kind::InPassing => {
+            tracing::info!(node = %node.display(), "a drive holds a process that was killed; nothing is counted on it until it lets go")
+        }
+    }
+    holding().push((node.to_owned(), kind));
     let its = node.to_owned();
     let reaper = std::thread::Builder::new()
         .name("child-reaper".to_owned())
         .spawn(move || {
             let _status = child.wait();
-            lets_go(&its);
+            lets_go(&its, kind);
         });
     if let Err(error) = reaper {
         tracing::warn!(%error, "a killed child stays unreaped");
         // Nobody would take it out again.
-        lets_go(node);
+        lets_go(node, kind);
     }
 }
 
 /// A drive holds one child less.
-fn lets_go(node: &Path) {
+fn lets_go(node: &Path, kind: Kind) {
     let mut holding = holding();
-    if let Some(at) = holding.iter().position(|held| held == node) {
+    if let Some(at) = holding.iter().position(|(held, its)| held == node && *its == kind) {
         holding.swap_remove(at);
     }
 }
@@ -239,10 +264,28 @@ pub(crate) mod tests {
 
     /// A child that no signal ends, until what is returned is dropped.
     pub(crate) fn held_by(node: &Path) -> impl Send + 'static {
+        held_as(Kind::Awaited, node)
+    }
+
+    fn held_as(kind: Kind, node: &Path) -> impl Send + 'static {
         let mut held = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let lets_go = held.stdin.take();
-        abandon_by(held, node, |_| {});
+        abandon_by(held, node, kind, |_| {});
         lets_go
+    }
+
+    #[test]
+    fn one_that_was_asked_in_passing_holds_up_its_own_kind_alone() {
+        let node = Path::new("/dev/that-counts");
+        let lets_go = held_as(Kind::InPassing, node);
+        let (at_once, never) = (Duration::from_secs(20), Duration::from_millis(100));
+        run(&mut Command::new("true"), node, at_once, 100).unwrap();
+        assert!(matches!(
+            run_in_passing(&mut Command::new("true"), node, never, 100),
+            Err(Failed::Held)
+        ));
+        drop(lets_go);
+        run_in_passing(&mut Command::new("true"), node, at_once, 100).unwrap();
     }
 
     #[test]

@@ -141,7 +141,12 @@ pub fn counted(prober: &Prober, (node, drive): (&Path, &Path), content: Content)
     }
     let told: Option<Content> = match prober.program() {
         None => count(node),
-        Some(program) => ask(program, USAGE, (node, drive), COUNTING).ok().flatten(),
+        Some(program) => {
+            let mut command = Command::new(program);
+            let ran = child::run_in_passing(command.arg(USAGE).arg(node), drive, COUNTING, ANSWER_MAX);
+            ran.ok()
+                .and_then(|output| serde_json::from_slice(&output.stdout).ok().flatten())
+        }
     };
     match told {
         Some(told) if told.is_same(&content) => told,

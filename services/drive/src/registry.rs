@@ -56,6 +56,8 @@ pub enum Input {
     Walked(Vec<Device>),
     /// What stands on it, by a look that began then: looks overtake each other, and the one that began last counts.
     Looked(Plug, Look, Instant),
+    /// What a look saw, with how full it is: of no weight where something else stands there by now.
+    Counted(Plug, Content),
     /// Why it is not offered, or `None` if nothing is against it.
     Used(Plug, Option<Refused>),
     /// Its temperature.
@@ -130,6 +132,13 @@ impl Registry {
                     None => look,
                 };
                 replace(&mut entry.look, Some(look))
+            }),
+            Input::Counted(plug, content) => self.set(&plug, &mut changes, |entry| match &mut entry.look {
+                Some(look) if content.is_same(&look.content) => {
+                    let told = content.counting(&look.content);
+                    replace(&mut look.content, told)
+                }
+                Some(_) | None => false,
             }),
             Input::Used(plug, refused) => self.set(&plug, &mut changes, |entry| replace(&mut entry.refused, refused)),
             Input::Warmth(plug, degrees) => {

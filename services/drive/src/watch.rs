@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use wire::drive::Drive;
+use wire::drive::{Content, Drive};
 use wire::uevent::{Action, Uevent};
 use wire::{DriveId, Time};
 
@@ -52,10 +52,10 @@ enum Message {
     /// The medium in the device of this name was asked for.
     Opened(String),
     Walk,
-    /// A look of the watch's own, and when it began.
+    /// A look, and when it began.
     Looked(Plug, Look, Instant),
-    /// Somebody else's look, likewise.
-    Saw(Plug, Look, Instant),
+    /// What a look of the watch's own saw, with how full it is: the end of that look.
+    Counted(Plug, Content),
     Heat(Plug, Option<wire::Celsius>),
     Refresh(Option<DriveId>),
     Stop,
@@ -156,7 +156,7 @@ impl Watch {
         let look = look(&self.guard, &found.device);
         let _stopped = self
             .messages
-            .send(Message::Saw(Plug::of(&found.device), look.clone(), began));
+            .send(Message::Looked(Plug::of(&found.device), look.clone(), began));
         Some((found, look))
     }
 
@@ -226,15 +226,6 @@ fn listen(mut listener: Listener, to: &Sender<Message>, stop: &AtomicBool) {
     }
 }
 
-/// The look with how full the drive is.
-fn counted(guard: &Guard, device: &Device, seen: Look) -> Look {
-    let node = sysfs::node(&guard.system, &device.name);
-    Look {
-        content: probe::counted(&guard.prober, (&node, &node), seen.content),
-        ..seen
-    }
-}
-
 /// A look in a child; a drive that does not answer is unreadable, not absent.
 fn look(guard: &Guard, device: &Device) -> Look {
     let node = sysfs::node(&guard.system, &device.name);
@@ -301,14 +292,14 @@ impl Owner {
             Message::Uevent(uevent) => self.uevent(&uevent),
             Message::Opened(name) => self.reread(&name),
             Message::Walk => self.step(Input::Walked(sysfs::walk_shown(&self.guard.system))),
-            Message::Looked(plug, look, began) => {
+            Message::Looked(plug, look, began) => self.step(Input::Looked(plug, look, began)),
+            Message::Counted(plug, content) => {
                 self.looking.remove(&plug);
                 if self.look_again.remove(&plug) {
                     self.look(plug.clone());
                 }
-                self.step(Input::Looked(plug, look, began))
+                self.step(Input::Counted(plug, content))
             }
-            Message::Saw(plug, look, began) => self.step(Input::Looked(plug, look, began)),
             Message::Heat(plug, degrees) => self.step(Input::Warmth(plug, degrees)),
             Message::Refresh(id) => {
                 let plugs: Vec<Plug> = lock(&self.registry)
@@ -428,8 +419,11 @@ impl Owner {
             let began = Instant::now();
             let seen = look(&guard, &device);
             // What stands on it is known at once; how full it is may take seconds.
-            let _stopped = to.send(Message::Saw(its.clone(), seen.clone(), began));
-            let _stopped = to.send(Message::Looked(its, counted(&guard, &device, seen), began));
+            let content = seen.content.clone();
+            let _stopped = to.send(Message::Looked(its.clone(), seen, began));
+            let node = sysfs::node(&guard.system, &device.name);
+            let content = probe::counted(&guard.prober, (&node, &node), content);
+            let _stopped = to.send(Message::Counted(its, content));
         });
         if let Err(error) = started {
             tracing::error!(%error, "a drive could not be looked at");

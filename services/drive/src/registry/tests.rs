@@ -121,6 +121,49 @@ fn a_late_answer_about_an_earlier_drive_is_dropped() {
 }
 
 #[test]
+fn counts_of_an_overtaken_look_stay_as_long_as_the_same_stands_there() {
+    let mut registry = Registry::default();
+    let a = device(0, 1, 1);
+    registry.step(at(1), Input::Seen(a.clone()));
+    let full = |label: &str, used| Content::Found {
+        signatures: vec![wire::drive::Signature {
+            partition: 0,
+            kind: "ntfs".to_owned(),
+            label: Some(label.to_owned()),
+            uuid: None,
+            name: None,
+            used,
+            mounted: None,
+        }],
+        summary: used.map_or_else(String::new, |used: Bytes| format!("{used} used")),
+    };
+    let look = |content| Look {
+        content,
+        ..Look::unreadable("")
+    };
+    let used = Some(Bytes(3_100_000_000_000));
+    let first = Instant::now();
+    let planned = first + Duration::from_secs(2);
+    registry.step(at(2), Input::Looked(Plug::of(&a), look(full("photos", None)), first));
+    registry.step(at(4), Input::Looked(Plug::of(&a), look(full("photos", None)), planned));
+    assert!(
+        registry
+            .step(at(5), Input::Counted(Plug::of(&a), full("photos", used)))
+            .visible
+    );
+    assert_eq!(registry.drives()[0].content, full("photos", used));
+    // A busy drive leaves no time to count: what was counted stands.
+    registry.step(at(6), Input::Counted(Plug::of(&a), full("photos", None)));
+    assert_eq!(registry.drives()[0].content, full("photos", used));
+    registry.step(at(7), Input::Counted(Plug::of(&a), full("letters", used)));
+    assert_eq!(
+        registry.drives()[0].content,
+        full("photos", used),
+        "of what stood there before"
+    );
+}
+
+#[test]
 fn a_look_that_was_overtaken_changes_nothing() {
     let mut registry = Registry::default();
     let a = device(0, 1, 1);
