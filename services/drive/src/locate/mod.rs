@@ -46,6 +46,9 @@ pub const LONGEST: Duration = Duration::from_mins(5);
 /// How long a tool may take: SES commands are slow on long chains.
 const TOOL: Duration = Duration::from_secs(20);
 
+/// How long the rhythm beside a light is waited for: one that cannot be played at all says so at once.
+const BESIDE: Duration = Duration::from_secs(1);
+
 /// Why a drive cannot be made findable.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
@@ -129,10 +132,14 @@ impl Locating {
 
     fn end(&mut self) -> bool {
         drop(self.stop.take());
-        drop(self.beside.take());
+        let beside = self.beside.as_mut().and_then(|beside| {
+            drop(beside.stop.take());
+            beside.thread.take()
+        });
         let begun = Instant::now();
         // A read of a dying drive may hold the rhythm up for half a minute: then it ends without us.
-        while !self.is_over() && begun.elapsed() < TOOL {
+        let ended = |this: &Self| this.is_over() && beside.as_ref().is_none_or(JoinHandle::is_finished);
+        while !ended(self) && begun.elapsed() < TOOL {
             std::thread::sleep(Duration::from_millis(5));
         }
         let thread = self.thread.take().filter(JoinHandle::is_finished);
@@ -165,17 +172,25 @@ pub fn start(
             return Err(Failed::Tested);
         }
         match means.light(tools, true) {
-            Ok(()) => match run(system, tools, device, means, (longest, leave))? {
-                Ok(mut locating) => {
-                    if locating.means.may_be_dark() && leave.stands() {
-                        // Where it cannot be played the light is there, maybe.
-                        let rhythm = run(system, tools, device, Means::Rhythm, (longest, leave));
-                        locating.beside = rhythm.ok().and_then(Result::ok).map(Box::new);
+            Ok(()) => {
+                let (mut locating, began) = run(system, tools, device, means, (longest, leave))?;
+                match answered(&began) {
+                    Ok(()) => {
+                        if locating.means.may_be_dark() && leave.stands() {
+                            // Where it cannot be played the light is there, maybe.
+                            let rhythm = run(system, tools, device, Means::Rhythm, (longest, leave)).ok();
+                            let rhythm = rhythm.filter(|(_, began)| may_answer(began));
+                            locating.beside = rhythm.map(|(rhythm, _)| Box::new(rhythm));
+                        }
+                        return Ok(locating);
                     }
-                    return Ok(locating);
+                    // A drive that does not answer in time is left to the thread, which ends once its read comes back.
+                    Err(why) => {
+                        drop(locating.thread.take());
+                        last = why;
+                    }
                 }
-                Err(why) => last = why,
-            },
+            }
             Err(why) => {
                 // A tool that is late may have lit it all the same.
                 let _out = means.light(tools, false);
@@ -194,14 +209,30 @@ pub fn put_out(system: &System, tools: &Tools, device: &Device) -> bool {
     lights.filter(|means| means.light(tools, false).is_ok()).count() > 0
 }
 
-/// Begins what `means` asks for; the reason in words where the drive does not answer to it.
+/// Whether what was begun works; the reason in words where the drive does not answer to it.
+fn answered(began: &Receiver<std::io::Result<()>>) -> Result<(), String> {
+    match began.recv_timeout(TOOL) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("reading from it: {error}")),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(format!("it did not answer for {} s", TOOL.as_secs()))
+        }
+    }
+}
+
+/// The same of a rhythm beside a light: one that is late may come yet, and nobody waits for it.
+fn may_answer(began: &Receiver<std::io::Result<()>>) -> bool {
+    matches!(began.recv_timeout(BESIDE), Ok(Ok(())) | Err(RecvTimeoutError::Timeout))
+}
+
+/// Begins what `means` asks for; what is received tells whether the drive answers to it.
 fn run(
     system: &System,
     tools: &Tools,
     device: &Device,
     means: Means,
     (longest, leave): (Duration, &Leave),
-) -> Result<Result<Locating, String>, Failed> {
+) -> Result<(Locating, Receiver<std::io::Result<()>>), Failed> {
     let (stop, stopped) = channel();
     let (began, heard) = channel();
     let (shown, leave) = (means.clone(), leave.clone());
@@ -237,21 +268,15 @@ fn run(
         .stack_size(256 << 10)
         .spawn(work)
         .map_err(Failed::Thread)?;
-    // A drive that does not answer in that time is left to the thread, which ends once its read comes back.
-    Ok(match heard.recv_timeout(TOOL) {
-        Ok(Ok(())) => Ok(Locating {
-            means,
-            beside: None,
-            slot,
-            until: Time::now().saturating_add(longest).unwrap_or(Time::MAX),
-            stop: Some(stop),
-            thread: Some(thread),
-        }),
-        Ok(Err(error)) => Err(format!("reading from it: {error}")),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            Err(format!("it did not answer for {} s", TOOL.as_secs()))
-        }
-    })
+    let locating = Locating {
+        means,
+        beside: None,
+        slot,
+        until: Time::now().saturating_add(longest).unwrap_or(Time::MAX),
+        stop: Some(stop),
+        thread: Some(thread),
+    };
+    Ok((locating, heard))
 }
 
 /// Puts out what `shown` lit while the disk `name` sat in `slot`. By now the enclosure may be at another path, and another drive at
