@@ -48,9 +48,9 @@ fn patience(command: &Command) -> Duration {
         | Command::ForgetPlaybook { .. } => Duration::from_secs(20),
         // Rows of a whole page are read or written at a medium that may be slow.
         Command::Backup { .. } | Command::Restore { .. } => Duration::from_secs(30),
-        // The agent gives a drive 60 s to be opened, all of them at once (`OPEN` in its `hands.rs`), and 20 to show what stands on it
-        // (`fingerprints.rs`); then it writes the jobs down.
-        Command::Start(_) | Command::Scan { .. } => Duration::from_secs(85),
+        // The agent gives a drive 60 s to be opened, all of them at once (`OPEN` in its `hands.rs`), 20 to show what stands on it
+        // (`fingerprints.rs`), and 60 to show that its lost burn-in is gone on with (`offer.rs`); then it writes the jobs down.
+        Command::Start(_) | Command::Scan { .. } => Duration::from_secs(145),
     }
 }
 

@@ -32,6 +32,9 @@ use crate::record::Record;
 /// Longest look at one drive.
 const LOOK: Duration = Duration::from_mins(2);
 
+/// Longest look at the drives of a start, for which a person waits (`calls.rs` of the server counts it in).
+const AT_START: Duration = Duration::from_mins(1);
+
 impl Controller {
     /// Looks at drives that came, one after the other, for the header of a burn-in. One that a job works on is left alone.
     pub(super) fn look_for_offers(&mut self, list: &[Drive]) {
@@ -190,7 +193,7 @@ pub(super) async fn as_left(held: &[Held], mut offers: BTreeMap<DriveId, Header>
         };
         looks.spawn(async move {
             let read = spawn_blocking(move || is_as_left(file, &header, &limits));
-            matches!(timeout(LOOK, read).await, Ok(Ok(Ok(true)))).then_some(id)
+            matches!(timeout(AT_START, read).await, Ok(Ok(Ok(true)))).then_some(id)
         });
     }
     let mut found = BTreeSet::new();

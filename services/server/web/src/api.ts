@@ -12,8 +12,8 @@ const ROOT = "/api/v1";
 /** Longest wait for an answer in milliseconds; a password check takes seconds on a small board. */
 const ANSWER_MS = 45_000;
 
-/** The same for what opens drives: the box waits 75 s for its agent, and what it says then is more than this page knows. */
-const START_MS = 90_000;
+/** The same for what opens drives: the box waits 145 s for its agent, and what it says then is more than this page knows. */
+const START_MS = 150_000;
 
 /** The box refused, or did not answer (status 0). */
 export class Refusal extends Error {
