@@ -22,8 +22,11 @@ impl JobTask {
         course: &mut Course,
         worker: &mut Worker,
     ) {
-        if matches!(report, Report::Checkpoint { .. } | Report::Findings { .. })
-            && !self.counts(held, course, worker).await
+        // A line may tell of a bad sector, too.
+        if matches!(
+            report,
+            Report::Checkpoint { .. } | Report::Findings { .. } | Report::Log { .. }
+        ) && !self.counts(held, course, worker).await
         {
             return;
         }

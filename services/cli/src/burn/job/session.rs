@@ -237,7 +237,6 @@ impl<'a> Session<'a> {
                     self.keep(own);
                 }
             }
-            Report::Log { text } => line.say(&text),
             Report::Recounted => self.recounted.set(true),
             Report::Yield { step } => {
                 self.rests(true);
@@ -256,7 +255,10 @@ impl<'a> Session<'a> {
                     }
                 }
             }
-            Report::Checkpoint { .. } | Report::Findings { .. } | Report::Done { .. } if !self.counts() => {}
+            // A line may tell of a bad sector, too.
+            Report::Checkpoint { .. } | Report::Findings { .. } | Report::Log { .. } | Report::Done { .. }
+                if !self.counts() => {}
+            Report::Log { text } => line.say(&text),
             Report::Checkpoint { text, .. } => {
                 self.stand.set(true);
                 self.kernel.keep(&text);
