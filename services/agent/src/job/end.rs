@@ -63,7 +63,12 @@ impl JobTask {
             .filter(|_| good && evidence.stopped.is_none() && self.abort_by.is_none())
         {
             match self.still_ours(held, &mut evidence).await {
-                Since::Ours | Since::Ended(First::Aborted) => {}
+                Since::Ours => {}
+                // Its test had come to its end: that it is not formatted is all that is missing.
+                Since::Ended(First::Aborted) => {
+                    let actor = self.abort_by.as_deref().unwrap_or("a person");
+                    refused = Some(format!("aborted by {actor} before it was begun"));
+                }
                 Since::Ended(First::Parked) => return self.park().await,
                 Since::Ended(First::Gone) => evidence.stopped = Some(Stopped::Disconnected),
                 Since::Refused(why) => refused = Some(why),
@@ -86,7 +91,8 @@ impl JobTask {
             // By what was met at the last look, too.
             let so_far = verdict::judged(&self.record, &evidence, &peers, Time::now());
             let good = matches!(so_far, Outcome::Passed | Outcome::Warn);
-            let good = good && evidence.stopped.is_none() && self.abort_by.is_none();
+            let is_tested = evidence.stopped.is_none() && (self.abort_by.is_none() || refused.is_some());
+            let good = good && is_tested;
             if self.format(held, good, refused).await == Own::Parked {
                 return self.park().await;
             }

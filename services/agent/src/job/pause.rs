@@ -1,7 +1,9 @@
 //! A job that a person holds: it keeps its place, says so, and survives a restart of the agent as it is.
 
+use tokio::time::sleep;
 use wire::job::JobState;
 
+use super::resets::LOOK;
 use super::{JobTask, Own, Wish};
 use crate::events;
 
@@ -83,6 +85,12 @@ impl JobTask {
                     None => return Own::Parked,
                 },
                 () = self.means.stop.asked() => return Own::Parked,
+                // The kernel's ring goes round in a long pause.
+                () = sleep(LOOK) => {
+                    if self.note_resets(false).await {
+                        self.doubt_later();
+                    }
+                }
             }
         }
         Own::Done

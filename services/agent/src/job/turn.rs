@@ -28,6 +28,8 @@ impl JobTask {
                 self.log("info", format!("Not formatted yet: {}", turns::WAITS));
                 self.set_state(waits.clone(), Vec::new());
             }
+            // The kernel's ring goes round while others are formatted: what was not read in time makes a good drive doubtful.
+            self.note_resets(false).await;
             match self.breathe(turns::ASK_AGAIN).await {
                 Own::Done => {}
                 own @ (Own::Parked | Own::Aborted | Own::Gone | Own::Stranger) => return own,
