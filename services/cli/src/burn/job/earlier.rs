@@ -261,7 +261,8 @@ impl Job {
                 let since = self.added_since(agreed)?;
                 Some(format!("{lost}, and {since}"))
             }
-            (Begin::FromDrive, _, Ok((_, checkpoint))) if again.erases && holds_known => {
+            // Also where nothing known stands: what a signature told of may have been taken off again.
+            (Begin::FromDrive, _, Ok((_, checkpoint))) if again.erases => {
                 let mut device = device(&self.held).ok()?;
                 let over = self.written_over(device.as_mut(), agreed, (&checkpoint, Blank::Others))?;
                 Some(format!("{lost}, and {over}"))
