@@ -81,9 +81,9 @@ pub(super) struct Saved {
     /// Whether other drives behind its controller were ever busy.
     #[serde(default)]
     pub shared: bool,
-    /// How many they were; nobody counted in files of older versions.
+    /// How many they were; `None` where a session of an older version counted none, or gone on with one that did.
     #[serde(default)]
-    pub company: Company,
+    pub company: Option<Company>,
     /// Whether what an earlier session kept of what it saw could not be read.
     #[serde(default)]
     pub torn: bool,
@@ -244,7 +244,7 @@ pub(super) mod tests {
             paused: false,
             doubted: false,
             shared: false,
-            company: Company::default(),
+            company: Some(Company::default()),
             torn: false,
             findings: Vec::new(),
             findings_before_loss: Vec::new(),

@@ -78,7 +78,7 @@ impl Job {
             paused: seen.paused || own.was_hot,
             doubted: own.doubted,
             shared: seen.shared,
-            company: seen.company,
+            company: (!seen.uncounted).then_some(seen.company),
             torn: own.torn,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),

@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub shared: bool,
     /// How many they were.
     pub company: Others,
+    /// Whether a session of an older version, which counted none, is part of it.
+    pub uncounted: bool,
     /// What the kernel told of the drive.
     pub kernel: Account,
     /// The kernel's count of the drive's medium, by which it was opened or taken up since.
@@ -194,7 +196,8 @@ impl Seen {
             timeline: saved.timeline.clone(),
             paused: saved.paused,
             shared: saved.shared,
-            company: saved.company,
+            company: saved.company.unwrap_or_default(),
+            uncounted: saved.company.is_none(),
             kernel: saved.kernel.clone(),
             ..Self::default()
         }
@@ -217,9 +220,10 @@ impl Seen {
         }
     }
 
-    /// How many others were busy on the mean; `None` where nobody counted, as a session of an older version.
+    /// How many others were busy on the mean; `None` where nobody counted, or not all the while.
     pub(super) fn mean_company(&self) -> Option<f64> {
-        self.company.mean().filter(|_| self.company.is_any() || !self.shared)
+        let counted = !self.uncounted && (self.company.is_any() || !self.shared);
+        self.company.mean().filter(|_| counted)
     }
 
     fn is_held_for_heat(&self) -> bool {
@@ -274,6 +278,7 @@ mod tests {
     use wire::drive::Rotation;
 
     use super::*;
+    use crate::burn::saved::tests::saved;
 
     #[test]
     fn others_are_counted_while_the_drive_moves() {
@@ -295,6 +300,23 @@ mod tests {
         };
         alone.beside_busy(0);
         assert_eq!((alone.shared, alone.mean_company()), (false, Some(0.0)));
+    }
+
+    /// Its sessions before the update stood beside busy drives, and those since beside one: the mean of these alone is none of the job's.
+    #[test]
+    fn company_that_an_older_version_did_not_count_is_not_known_by_what_is_counted_since() {
+        let read = |without: &[&str]| {
+            let mut kept = serde_json::to_value(saved()).unwrap();
+            kept["shared"] = true.into();
+            for name in without {
+                kept.as_object_mut().unwrap().remove(*name);
+            }
+            let mut seen = Seen::of(&serde_json::from_value(kept).unwrap());
+            seen.heat = Some(Heat::new(Limits::of(Rotation::SolidState, &Named::default())));
+            seen.beside_busy(1);
+            seen.mean_company()
+        };
+        assert_eq!((read(&[]), read(&["company"])), (Some(1.0), None));
     }
 
     #[test]
