@@ -67,18 +67,19 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
     Ok(())
 }
 
-/// Asks for each drive's label on the terminal.
+/// Asks for each drive's label on the terminal; each with where it is, in words.
 ///
 /// # Errors
 /// Which drive was not agreed to, in words.
-pub(super) fn ask(drives: &[PlanDrive]) -> Result<(), String> {
+pub(super) fn ask<'a>(drives: impl Iterator<Item = (&'a PlanDrive, String)>) -> Result<(), String> {
     let mut input = std::io::stdin().lock();
-    for drive in drives {
+    for (drive, place) in drives {
         let named = words(drive);
         let _ = write!(
             std::io::stderr(),
-            "{}: type {} to erase it: ",
+            "{} at {}: type {} to erase it: ",
             shown::line(&named),
+            shown::line(&place),
             hint(drive)
         );
         let _ = std::io::stderr().flush();

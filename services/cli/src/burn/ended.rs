@@ -16,6 +16,7 @@ use super::place::{self, Place};
 use super::print_json;
 use super::refuted;
 use super::screen::Line;
+use super::seat::Seat;
 use super::unended;
 use crate::cert::Form;
 use crate::signing::Signing;
@@ -24,6 +25,7 @@ use crate::{file, seals};
 /// A job that ended.
 pub(super) struct Ended {
     node: PathBuf,
+    seat: Seat,
     job: Job,
     /// What is to be known besides.
     pub notes: Vec<String>,
@@ -35,10 +37,16 @@ impl Ended {
     pub(super) fn new(node: PathBuf, job: Job, notes: Vec<String>) -> Self {
         Self {
             node,
+            seat: Seat::default(),
             job,
             notes,
             begun: true,
         }
+    }
+
+    /// The same, of a drive that sits there.
+    pub(super) fn seated(self, seat: Seat) -> Self {
+        Self { seat, ..self }
     }
 
     /// All of it, to be kept until it is told and signed [`again`](Ended::again).
@@ -200,6 +208,7 @@ impl Ended {
         if json {
             let told = Told {
                 path: &self.node,
+                seat: &self.seat,
                 notes: &self.notes,
                 job: &self.job,
             };
@@ -228,8 +237,8 @@ impl Ended {
 
     /// The result, line by line.
     fn words(&self, verdict: &Verdict) -> Vec<String> {
-        let (word, node) = (verdict.outcome.word(), self.node.display());
-        let first = format!("{word}  {} {} ({node})", self.job.model, self.job.serial);
+        let (word, place) = (verdict.outcome.word(), self.seat.words(&self.node));
+        let first = format!("{word}  {} {} ({place})", self.job.model, self.job.serial);
         let mut below = vec![verdict.summary.clone()];
         below.extend(verdict.rules.iter().flat_map(of_rule));
         below.extend(self.job.findings.iter().take(FINDINGS).map(of_finding));
@@ -324,6 +333,8 @@ struct Kept {
 #[derive(serde::Serialize)]
 struct Told<'a> {
     path: &'a PathBuf,
+    #[serde(flatten)]
+    seat: &'a Seat,
     notes: &'a [String],
     #[serde(flatten)]
     job: &'a Job,

@@ -28,6 +28,7 @@ mod refuted;
 mod remains;
 mod saved;
 mod screen;
+mod seat;
 mod signals;
 mod state;
 mod target;
@@ -62,6 +63,7 @@ use job::{GivenUp, Job};
 use pacing::Pacer;
 use place::Place;
 use screen::{Line, Screen};
+use seat::Seat;
 use signals::Signals;
 use state::StateDir;
 pub(crate) use state::folder;
@@ -155,7 +157,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
     let changed =
         changed.then(|| format!("what would be erased has changed since --dry-run: its digest is now {digest}"));
     if args.dry_run {
-        if !tell_plan(args, &choice, &jobs, &digest, (&plans, &interrupted)) {
+        if !tell_plan(args, &choice, &jobs, &digest, &interrupted) {
             return Ok(code(Outcome::Inconclusive));
         }
         return match changed {
@@ -168,7 +170,8 @@ fn run(args: &Args) -> Result<u8, Stop> {
     }
     let place = place.map(|place| Ok((sign(&state)?, place))).transpose()?;
     if args.plan_digest.is_none() && choice.erases() && std::io::stdin().is_terminal() {
-        consent::ask(&plans).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?;
+        let asked = jobs.iter().map(|job| (&job.drive, job.seat.words(&job.node)));
+        consent::ask(asked).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?;
     }
     burn_all(args, place.as_ref(), &state, &signals, (over, jobs))
 }
@@ -184,7 +187,7 @@ fn tell_losses(choice: &Choice, jobs: &[Job], interrupted: &[Option<GivenUp>]) {
             tell!(
                 "will be erased: {} at {}: {}{given_up}",
                 job.held.identity.words(),
-                job.node.display(),
+                job.seat.words(&job.node),
                 job.drive.content.words()
             );
         }
@@ -200,13 +203,7 @@ fn tell_losses(choice: &Choice, jobs: &[Job], interrupted: &[Option<GivenUp>]) {
 }
 
 /// What would be done, and how to agree to it; whether all of that could be told.
-fn tell_plan(
-    args: &Args,
-    choice: &Choice,
-    jobs: &[Job],
-    digest: &str,
-    (plans, interrupted): (&[PlanDrive], &[Option<GivenUp>]),
-) -> bool {
+fn tell_plan(args: &Args, choice: &Choice, jobs: &[Job], digest: &str, interrupted: &[Option<GivenUp>]) -> bool {
     let steps: Vec<String> = choice.steps.iter().map(burnin::playbook::Step::words).collect();
     tell!("{}: {}", choice.playbook.name, steps.join(", "));
     if let Some(request) = choice.request() {
@@ -224,14 +221,35 @@ fn tell_plan(
     };
     tell!("nothing was written; to do it: --plan-digest {digest}{agree}");
     let name = &choice.playbook.name;
+    let drives: Vec<_> = jobs.iter().map(Planned::of).collect();
     !args.json
         || print_json(
             &serde_json::json!({
-                "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans,
+                "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": drives,
                 "interrupted": interrupted
             }),
             "",
         )
+}
+
+/// A drive of a plan as it is told, and where it is.
+#[derive(serde::Serialize)]
+struct Planned<'a> {
+    path: &'a Path,
+    #[serde(flatten)]
+    seat: &'a Seat,
+    #[serde(flatten)]
+    drive: &'a PlanDrive,
+}
+
+impl<'a> Planned<'a> {
+    fn of(job: &'a Job) -> Self {
+        Self {
+            path: &job.node,
+            seat: &job.seat,
+            drive: &job.drive,
+        }
+    }
 }
 
 /// What signs certificates, tried to the last file that this takes: nobody is to learn after hours that there is none.
@@ -309,6 +327,7 @@ fn jobs(
         pacer: pacer.clone(),
         turns: turns.clone(),
         names: Names::of(&ready.target, args.yes_erase.iter().chain(&args.give_up)),
+        seat: Seat::of(&guard.system, &ready.held.device),
         drive: ready.plan,
         node: ready.target.node,
         held: ready.held,
@@ -391,7 +410,7 @@ fn burn_all(
     let mut begun = !over.is_empty();
     let mut worst = over
         .into_iter()
-        .map(|over| notary.end(over.ended, &Line::silent()))
+        .map(|over| notary.end(over.ended.seated(over.job.seat), &Line::silent()))
         .max();
     let (told, ended) = mpsc::channel();
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -399,10 +418,10 @@ fn burn_all(
             .into_iter()
             .map(|(job, under_way)| {
                 let line = screen.job(&job.name(), &job.brief());
-                let (notary, turn) = (&notary, job.pacer.turn());
+                let (notary, turn, seat) = (&notary, job.pacer.turn(), job.seat.clone());
                 let told = told.clone();
                 scope.spawn(move || {
-                    let done = job.run(turn, &line);
+                    let done = job.run(turn, &line).seated(seat);
                     // Its end is kept: whoever comes next finds that.
                     drop(under_way);
                     let begun = done.begun;

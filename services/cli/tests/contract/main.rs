@@ -361,6 +361,33 @@ fn a_dry_run_refuses_whom_the_real_run_refuses() {
     }
 }
 
+/// A person with twelve equal drives knows where one sits: by a link of `/dev/disk/by-path`, which leads to another drive tomorrow. What is
+/// agreed to is the drive.
+#[test]
+fn a_drive_is_named_by_a_link_to_it_and_agreed_to_by_its_identity() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    let link = drive.state().with_file_name("pci-0000:00:17.0-ata-3");
+    std::os::unix::fs::symlink(&drive.node, &link).unwrap();
+    let link = link.to_str().unwrap();
+    let burn = |more: &[&str]| {
+        let mut command = kiln(&["burn", link, "--allow-loop", "--json", "--playbook", "surface"]);
+        command.arg("--state").arg(drive.state()).args(more).output().unwrap()
+    };
+    let plan = burn(&["--dry-run"]);
+    let told = object(&plan);
+    assert_eq!(told["drives"][0]["path"], link, "{told}");
+    assert_eq!(told["drives"][0]["serial"], drive.node.as_str(), "{told}");
+    assert!(
+        text(&plan).contains(&format!("(67.1 MB) at {link}: ")),
+        "{}",
+        text(&plan)
+    );
+    assert_eq!(code(&burn(&["--yes-erase", link])), 64);
+    let output = burn(&["--yes-erase", &drive.node]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(object(&output)["path"], link);
+}
+
 #[test]
 fn dry_run_tells_the_digest_that_goes_on() {
     let Some(drive) = Loop::new(8 << 20) else { return };

@@ -40,6 +40,7 @@ use super::choice::Choice;
 use super::ended::Ended;
 use super::pacing::Pacer;
 use super::screen::Line;
+use super::seat::Seat;
 use super::state::StateDir;
 pub(super) use earlier::GivenUp;
 use kept::Close;
@@ -54,6 +55,7 @@ pub(super) struct Job {
     /// The words of the command line that name it.
     pub names: super::Names,
     pub node: PathBuf,
+    pub seat: Seat,
     pub held: Held,
     pub guard: Guard,
     pub choice: Choice,
