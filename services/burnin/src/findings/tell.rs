@@ -7,7 +7,7 @@ use wire::job::{FaultKind, Finding, Phase};
 
 use super::{Class, Defects, FLIPS_MAX, Fault, Run};
 use crate::device::Geometry;
-use crate::header::HEADER_PASS;
+use crate::header::{HEADER_PASS, places};
 use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
 
 impl Defects {
@@ -112,8 +112,8 @@ impl Defects {
         (end.len() > 1).then_some(first * grain)
     }
 
-    /// Where, in a step, the end begins that is not stored but for places which were written before: the probe, the samples or a header came
-    /// there while the drive still took what it was given. By step; not where a single run says so.
+    /// Where, in a step, the end begins that is not stored but for places which were written at another time: the probe, the samples or a
+    /// header came there while the drive still took what it was given, or takes it again. By step; not where a single run says so.
     fn patched_tails(&self, geometry: Geometry) -> BTreeMap<u16, u64> {
         let steps: BTreeSet<u16> = self.runs.keys().map(|(step, _)| *step).collect();
         steps
@@ -123,8 +123,14 @@ impl Defects {
     }
 
     fn patched_tail(&self, step: u16, geometry: Geometry) -> Option<u64> {
+        let headers = places(geometry);
         let (mut at, mut from, mut empty, mut patches) = (geometry.sectors, None, 0, 0);
         for (_, run) in self.runs.range((step, 0)..=(step, u64::MAX)).rev() {
+            // A header's place is written once more behind all that is read back, and its drive may keep as little as that.
+            if headers.contains(&(run.end(), at.saturating_sub(run.end()))) {
+                at = run.end();
+                patches += 1;
+            }
             let is_patch = matches!(
                 run.fault,
                 Fault::Stale {

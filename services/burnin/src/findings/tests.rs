@@ -5,7 +5,7 @@ use wire::job::FaultKind;
 
 use super::*;
 use crate::device::Geometry;
-use crate::header::HEADER_PASS;
+use crate::header::{HEADER_PASS, places};
 use crate::pipeline::PROBE_PASS;
 
 const GEOMETRY: Geometry = Geometry {
@@ -226,6 +226,19 @@ fn a_tail_in_which_the_probe_was_stored_is_missing_capacity_all_the_same() {
     };
     for pass in [PROBE_PASS, HEADER_PASS] {
         assert_eq!(kinds(&tail(stale(pass))), [(FaultKind::Truncated, 6_000, 4_000)]);
+    }
+    // At the end of the job the pattern itself comes there, and a little of it the drive may keep.
+    let (header, long) = places(GEOMETRY)[3];
+    for (at, one) in [(header, true), (header + 1, false)] {
+        let mut kept = Defects::default();
+        kept.add((2, Phase::Verify), 6_000, at - 6_000, Fault::Zeros);
+        kept.add((2, Phase::Verify), at + long, 10_000 - at - long, Fault::Zeros);
+        assert_eq!(
+            kinds(&kept)[0] == (FaultKind::Truncated, 6_000, 4_000),
+            one,
+            "{:?}",
+            kinds(&kept)
+        );
     }
     // What an earlier pass wrote there was stored, and a hole in the midst is none.
     let told = kinds(&tail(stale(1)));

@@ -254,6 +254,18 @@ pub(crate) fn start(drive: &Loop, more: &[&str]) -> Child {
         .unwrap()
 }
 
+/// Waits until whoever was killed has let go of the drive: what it had in flight ends behind it.
+pub(crate) fn let_go(drive: &Loop) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let begun = Instant::now();
+    let mut exclusive = File::options();
+    exclusive.read(true).write(true).custom_flags(libc::O_EXCL);
+    while let Err(error) = exclusive.open(&drive.node) {
+        assert!(begun.elapsed() < PATIENCE, "{}: {error}", drive.node);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Sends it a signal.
 pub(crate) fn signal(child: &Child, signal: i32) {
     // SAFETY: a signal to a child of this process that has not been waited for.

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{Loop, PATIENCE, code, interrupted_past, kiln, object, signal, start, text, until};
+use crate::common::{Loop, PATIENCE, code, interrupted_past, kiln, let_go, object, signal, start, text, until};
 use crate::{kept, kept_of, killed_while_it_reads};
 
 /// How large, in bytes: at [`RATE`] it is still written when a signal comes.
@@ -262,14 +262,7 @@ fn killed_as_it_begins_to_write(drive: &Loop, line: &[&str], with_checkpoint: bo
     }
     signal(&child, libc::SIGKILL);
     child.wait_with_output().unwrap();
-    // What it had in flight ends behind it, and only then lets go of the drive.
-    let begun = Instant::now();
-    let mut exclusive = File::options();
-    exclusive.read(true).write(true).custom_flags(libc::O_EXCL);
-    while let Err(error) = exclusive.open(&drive.node) {
-        assert!(begun.elapsed() < PATIENCE, "{}: {error}", drive.node);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let_go(drive);
 }
 
 /// What stood there before is what was agreed to erase.
