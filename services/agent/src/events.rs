@@ -449,7 +449,7 @@ pub(crate) mod tests {
         );
         assert_eq!(
             told.event.message,
-            "WD80EFAX VK1234 (8.00 TB) is heading for FAILED: sectors could not be read (1 sector; first at LBA 7: EIO). Read back and \
+            "WD80EFAX VK1234 (8 TB) is heading for FAILED: sectors could not be read (1 sector; first at LBA 7: EIO). Read back and \
              verify, at 41 % of all. Its burn-in goes on to test the rest"
         );
         assert_eq!(

@@ -67,7 +67,7 @@ fn its_text_says_what_was_signed() {
             signed.certificate().id.as_str(),
             verdict.outcome.word(),
             &job.model[..4],
-            "12.0 TB",
+            "12 TB",
             "19 November 2026, 14:22 UTC",
             "kiln-bench-2 <Ångström & Söhne>",
             "Read back and verify",

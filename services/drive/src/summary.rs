@@ -12,7 +12,7 @@ const SUMMARY_PARTITIONS: usize = 6;
 /// Signatures of one place that it names before it only counts: two that contradict each other are common, many are somebody's joke.
 const SUMMARY_SIGNATURES: usize = 4;
 
-/// All signatures in one line: `GPT, 2 partitions: ext4 "photos" (3.10 TB used, last mounted 12 March 2026), swap`.
+/// All signatures in one line: `GPT, 2 partitions: ext4 "photos" (3.1 TB used, last mounted 12 March 2026), swap`.
 pub(crate) fn summary(signatures: &[Signature]) -> String {
     let one = |signature: &Signature| {
         let mut words = kind_in_words(&signature.kind);
@@ -128,7 +128,7 @@ mod tests {
         };
         assert_eq!(
             summary(&[of(0, "gpt", None), photos, full]),
-            "GPT, 2 partitions: ext4 \"photos\" (3.10 TB used, last mounted 12 March 2026), ntfs (0 B used)"
+            "GPT, 2 partitions: ext4 \"photos\" (3.1 TB used, last mounted 12 March 2026), ntfs (0 B used)"
         );
     }
 }

@@ -332,7 +332,7 @@ mod tests {
     fn a_failed_drive_is_told_in_the_words_that_people_need() {
         let event = event(
             "job.failed",
-            "FAILED: WD80 VGH0ABCD (8.0 TB). 3 sectors could not be read",
+            "FAILED: WD80 VGH0ABCD (8 TB). 3 sectors could not be read",
             serde_json::json!({ "outcome": "FAILED" }),
         );
         let facts = Facts {

@@ -38,7 +38,7 @@ pub use event::Event;
 pub use frame::Frame;
 pub use id::{DriveId, JobId, PlanId};
 pub use problem::Problem;
-pub use quantity::{Bytes, Celsius, Lasted, Lba, different};
+pub use quantity::{Bytes, Celsius, Lasted, Lba, Left, different};
 
 /// A moment in UTC, written as RFC 3339 with microseconds at most.
 pub type Time = jiff::Timestamp;

@@ -36,9 +36,38 @@ pub struct Bytes(pub u64);
 #[serde(transparent)]
 pub struct Celsius(pub i32);
 
-/// How long something took or will take, in seconds; what is less than nothing counts as none.
+/// How long something took, in seconds; what is less than nothing counts as none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Lasted(pub f64);
+
+/// How long something will take, in seconds; what is less than nothing counts as none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Left(pub f64);
+
+impl fmt::Display for Left {
+    /// As people say it, and as the page does (`timeLeft` in `format.ts`): `moments`, `42 s`, `14 min`; from an hour on rounded, and said to
+    /// be: `about 2 h 10 min`, `about 9 h`, `about 4 days`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and not negative; what is larger stays at the highest"
+    )]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = self.0.max(0.0);
+        let in_units = |seconds: f64| (exact / seconds).round() as u64;
+        match exact {
+            _ if exact < 1.0 => f.write_str("moments"),
+            _ if exact < 59.5 => write!(f, "{} s", in_units(1.0)),
+            _ if exact < 59.5 * 60.0 => write!(f, "{} min", in_units(60.0)),
+            _ if exact < 3.0 * 3600.0 => match (in_units(600.0) / 6, in_units(600.0) % 6) {
+                (hours, 0) => write!(f, "about {hours} h"),
+                (hours, tens) => write!(f, "about {hours} h {tens}0 min"),
+            },
+            _ if exact < 71.5 * 3600.0 => write!(f, "about {} h", in_units(3600.0)),
+            _ => write!(f, "about {} days", in_units(86_400.0)),
+        }
+    }
+}
 
 impl fmt::Display for Lasted {
     /// The two largest units of hours, minutes and seconds: `0.4 s`, `42 s`, `55 min 20 s`, `25 h 0 min`.
@@ -72,7 +101,7 @@ impl fmt::Display for Celsius {
 }
 
 impl fmt::Display for Bytes {
-    /// SI units with three significant digits, as on a drive's label: `4.00 TB`, `512 B`.
+    /// SI units with at most three significant digits, as on a drive's label: `4 TB`, `1.92 TB`, `512 B`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
         let mut value = self.0 as f64;
@@ -87,7 +116,12 @@ impl fmt::Display for Bytes {
             v if v < 99.95 => 1,
             _ => 0,
         };
-        write!(f, "{value:.decimals$} {}", UNITS[unit])
+        let text = format!("{value:.decimals$}");
+        let short = match decimals {
+            0 => text.as_str(),
+            _ => text.trim_end_matches('0').trim_end_matches('.'),
+        };
+        write!(f, "{short} {}", UNITS[unit])
     }
 }
 
@@ -101,13 +135,39 @@ mod tests {
             (0, "0 B"),
             (512, "512 B"),
             (999, "999 B"),
-            (1_000, "1.00 kB"),
+            (1_000, "1 kB"),
             (67_108_864, "67.1 MB"),
-            (999_600_000, "1.00 GB"),
-            (4_000_787_030_016, "4.00 TB"),
+            (100_000_000, "100 MB"),
+            (999_600_000, "1 GB"),
+            (1_920_383_410_176, "1.92 TB"),
+            (3_100_000_000_000, "3.1 TB"),
+            (4_000_787_030_016, "4 TB"),
+            (20_000_588_955_648, "20 TB"),
             (u64::MAX, "18.4 EB"),
         ] {
             assert_eq!(Bytes(bytes).to_string(), text);
+        }
+    }
+    #[test]
+    fn time_left_is_said_as_people_say_it() {
+        for (seconds, text) in [
+            (-5.0, "moments"),
+            (f64::NAN, "moments"),
+            (0.9, "moments"),
+            (1.0, "1 s"),
+            (59.4, "59 s"),
+            (59.6, "1 min"),
+            (852.0, "14 min"),
+            (3_540.0, "59 min"),
+            (3_590.0, "about 1 h"),
+            (7_700.0, "about 2 h 10 min"),
+            (10_790.0, "about 3 h"),
+            (32_000.0, "about 9 h"),
+            (257_000.0, "about 71 h"),
+            (258_000.0, "about 3 days"),
+            (362_340.0, "about 4 days"),
+        ] {
+            assert_eq!(Left(seconds).to_string(), text, "{seconds}");
         }
     }
     #[test]

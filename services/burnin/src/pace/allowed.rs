@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(first(|n| (n < 50).then_some(50_000_000)), Some(80e6));
         let mut held = Allowed::default();
         held.add(0, 2_000, 1_000_000, Duration::from_millis(5), Some(40_000_000));
-        assert_eq!(held.note(), "rate limited, 40.0 MB/s at its beginning");
+        assert_eq!(held.note(), "rate limited, 40 MB/s at its beginning");
         let mut free = Allowed::default();
         free.add(0, 2_000, 1_000_000, Duration::from_millis(5), None);
         assert_eq!((free.rate(), free.note().as_str()), (None, ""));

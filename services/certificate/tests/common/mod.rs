@@ -103,7 +103,7 @@ pub(crate) fn passed() -> Job {
         verdict: Some(Verdict {
             outcome: Outcome::Passed,
             rules: vec![],
-            summary: "All 12.0 TB were written, read back and equal.".into(),
+            summary: "All 12 TB were written, read back and equal.".into(),
             verified: Bytes(capacity),
             engine: "0.1.0+1f0c3a9e".into(),
         }),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use console::{Term, measure_text_width};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use wire::job::{Phase, Progress};
-use wire::{Lasted, shown};
+use wire::{Left, shown};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How often bars are drawn at most, in a second. Source: indicatif, `ProgressDrawTarget::stderr`.
 const DRAWS: u8 = 20;
 
-/// Longest message of a bar, in columns: `Read back and verify 199 MB/s, 45 °C, 100 h 59 min left`.
+/// Room for a bar's message, in columns: `Read back and verify 199 MB/s, 45 °C, about 71 h left`. A longer one takes what it needs.
 const MESSAGE: usize = 56;
 
 /// Shortest bar that shows anything, in columns.
@@ -156,7 +156,7 @@ impl Line {
         };
         let eta = progress
             .eta_job
-            .map(|s| format!(", {} left", Lasted(s)))
+            .map(|s| format!(", {} left", Left(s)))
             .unwrap_or_default();
         if let Some((bar, width)) = &self.bar {
             let message = format!("{rate}{bad}{eta}");
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_bar_shows_its_whole_message_and_itself_on_narrow_terminals() {
-        let message = "Read back and verify 199 MB/s, 45 °C, 100 h 39 min left";
+        let message = "Read back and verify 199 MB/s, 45 °C, about 4 days left";
         for (columns, width, lines) in [
             (97, (|| 97) as Width, 1),
             (80, || 80, 1),
@@ -336,9 +336,9 @@ mod tests {
     #[test]
     fn a_bar_tells_how_many_sectors_are_bad_and_stays_a_bar() {
         for (columns, width, bad, told) in [
-            (120, (|| 120) as Width, 1, "45 °C, 1 bad sector, 100 h 39 min left"),
-            (97, || 97, 312, "45 °C, 312 bad sectors, 100 h 39 min left"),
-            (80, || 80, 70_000, "45 °C, 70000 bad sectors, 100 h 39 min left"),
+            (120, (|| 120) as Width, 1, "45 °C, 1 bad sector, about 4 days left"),
+            (97, || 97, 312, "45 °C, 312 bad sectors, about 4 days left"),
+            (80, || 80, 70_000, "45 °C, 70000 bad sectors, about 4 days left"),
         ] {
             let text = shown(columns, width, "nvme10n1p100", bad);
             assert!(

@@ -95,7 +95,7 @@ fn of(kind: &str, window: Window<'_>, until: Instant) -> io::Result<Usage> {
     })
 }
 
-/// Of a file system, for its line in a summary: `3.10 TB used, last mounted 12 March 2026`; `None` where it tells neither.
+/// Of a file system, for its line in a summary: `3.1 TB used, last mounted 12 March 2026`; `None` where it tells neither.
 pub(crate) fn words(signature: &Signature) -> Option<String> {
     let used = signature.used.map(|used| format!("{used} used"));
     let mounted = signature

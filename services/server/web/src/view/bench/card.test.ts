@@ -12,9 +12,9 @@ const done = (outcome: Verdict["outcome"], change = {}) => job({ state: { kind: 
 describe("a card", () => {
   it("says of a drive that holds something how full it is, in few words", () => {
     const signature = { partition: 1, kind: "ext4", label: "photos", uuid: null, name: null, used: 3_100_000_000_000, mounted: "2026-03-12T11:20:00Z" };
-    const content = { state: "found" as const, summary: "GPT, 1 partition: ext4 \"photos\" (3.10 TB used, last mounted 12 March 2026)", signatures: [signature] };
+    const content = { state: "found" as const, summary: "GPT, 1 partition: ext4 \"photos\" (3.1 TB used, last mounted 12 March 2026)", signatures: [signature] };
     expect(say(drive({ content }), undefined, NOW)).toMatchObject({ word: "“photos”", line: "GPT, 1 partition: ext4, 3.1\u00a0TB used" });
-    expect(say(drive({ content: { ...content, summary: "ext4 (3.10 TB used)", signatures: [{ ...signature, label: null }] } }), undefined, NOW)).toMatchObject({ word: "ext4", line: "3.1\u00a0TB used" });
+    expect(say(drive({ content: { ...content, summary: "ext4 (3.1 TB used)", signatures: [{ ...signature, label: null }] } }), undefined, NOW)).toMatchObject({ word: "ext4", line: "3.1\u00a0TB used" });
   });
   it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "No known content" }));
   it("says why a drive is not offered", () => {
