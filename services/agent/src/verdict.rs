@@ -8,6 +8,7 @@ use std::time::Duration;
 use burnin::Evidence;
 use burnin::evidence::Stop;
 use burnin::job::{End, heading, smart_before};
+use burnin::pace::Company;
 use burnin::verdict::{self, Case, Peer, judge};
 use drive::selftest::Kind;
 use wire::Time;
@@ -92,7 +93,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,
         shared: record.shared,
-        company: record.company.mean(),
+        company: record.company.and_then(Company::mean),
         unreadable: record.content.unreadable().or(record.unreadable.as_deref()),
         kernel: &record.kernel,
         overlay: record.overlay.as_ref(),
@@ -134,6 +135,22 @@ mod tests {
             phase.seconds = 1.0;
         }
         evidence
+    }
+
+    /// Beside many before the update, and beside one since.
+    #[test]
+    fn company_that_an_older_agent_did_not_note_is_not_known_by_what_is_noted_since() {
+        let told = |without: &[&str]| {
+            let mut kept = serde_json::to_value(record()).unwrap();
+            kept["shared"] = true.into();
+            for name in without {
+                kept.as_object_mut().unwrap().remove(*name);
+            }
+            let mut record: Record = serde_json::from_value(kept).unwrap();
+            record.beside(1);
+            case(&record, &clean(&record), &[], &[], Time::UNIX_EPOCH).company
+        };
+        assert_eq!((told(&[]), told(&["company"])), (Some(1.0), None));
     }
 
     #[test]

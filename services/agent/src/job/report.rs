@@ -105,8 +105,7 @@ impl JobTask {
         let effects = self.record.apply(report, why, temperature, Time::now());
         if let Report::Progress { progress, .. } = report {
             if let Some(share) = &self.share {
-                self.record.company.add(share.measured(progress.rate.0));
-                self.record.shared |= self.record.company.is_any();
+                self.record.beside(share.measured(progress.rate.0));
             }
             self.sample(progress.rate, temperature);
         }

@@ -108,9 +108,9 @@ pub struct Record {
     /// How far the whole job was when its worker ended, in percent.
     #[serde(default)]
     pub told_percent: f64,
-    /// With how many; not noted by older agents.
+    /// With how many; `None` where an older agent, which did not note it, began the job: what is noted since is not the whole of it.
     #[serde(default)]
-    pub company: Company,
+    pub company: Option<Company>,
     /// SMART after the last write, where a step has read it.
     #[serde(default)]
     pub smart_after: Option<Snapshot>,
@@ -225,6 +225,14 @@ impl Record {
         })
     }
 
+    /// So many others share its drive's controller just now.
+    pub fn beside(&mut self, others: usize) {
+        self.shared |= others > 0;
+        if let Some(company) = &mut self.company {
+            company.add(others);
+        }
+    }
+
     /// Of a job of which nothing was done yet, on a drive of which nobody told more than this.
     fn of(job: Job, steps: Vec<Step>, key: JobKey, geometry: Geometry, identity: Identity) -> Self {
         Self {
@@ -252,7 +260,7 @@ impl Record {
             was_hot: false,
             shared: false,
             told_percent: 0.0,
-            company: Company::default(),
+            company: Some(Company::default()),
             formatting: false,
             smart_after: None,
             saved: false,
