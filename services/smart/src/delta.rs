@@ -52,6 +52,11 @@ fn counts_cool(of: &Snapshot) -> bool {
 }
 
 /// All values of both snapshots: attributes by number, then the others in a fixed order. Values that neither tells are
+/// Names of all values besides attributes and statistics, told or not.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    values(&Snapshot::default()).into_iter().map(|(name, _)| name)
+}
+
 /// left out.
 pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
     let mut rows = Vec::new();

@@ -29,7 +29,7 @@ mod strange;
 pub mod wear;
 mod written;
 
-pub use delta::{PENDING_LOG, Row, delta};
+pub use delta::{PENDING_LOG, Row, delta, names};
 pub use own_word::exit;
 pub use parse::{DOCUMENT_MAX, NotSmart, forget_printed, parse, read};
 pub use snapshot::{

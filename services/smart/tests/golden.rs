@@ -113,6 +113,49 @@ fn every_recorded_document_is_read() {
     }
 }
 
+/// A line of the cases that the page runs, too: its number, its name, and what it means to people.
+#[derive(PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+struct Line {
+    id: Option<u16>,
+    name: String,
+    means: Option<&'static str>,
+}
+
+/// `KILN_BLESS=1 cargo test -p smart --test golden words` writes them anew.
+#[test]
+fn every_line_that_a_document_makes_has_words_for_people() {
+    let Some(dir) = golden() else { return };
+    let documents = EXPECTED.iter().map(|expected| dir.join(expected.0));
+    let documents = documents.map(|path| parse(&std::fs::read(path).unwrap()).unwrap());
+    let told = documents.flat_map(|told| delta(&told, &told));
+    let told = told.map(|row| (row.id, row.name));
+    let lines = told.chain(smart::names().map(|name| (None, name.to_owned())));
+    let lines = lines.map(|(id, name)| Line {
+        id,
+        means: wire::meant::meant(id, &name),
+        name,
+    });
+    let lines: std::collections::BTreeSet<Line> = lines.collect();
+    let bare = lines.iter().filter(|line| line.means.is_none());
+    let bare: Vec<_> = bare.map(|line| (line.id, &line.name)).collect();
+    assert!(bare.is_empty(), "write in wire::meant what these mean: {bare:?}");
+    let rows: Vec<String> = lines
+        .iter()
+        .map(|line| format!("  {}", serde_json::to_string(line).unwrap()))
+        .collect();
+    let fresh = format!("[\n{}\n]\n", rows.join(",\n"));
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/cases/smart-names.json");
+    if std::env::var_os("KILN_BLESS").is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        checked_in == fresh,
+        "{} is stale: KILN_BLESS=1 cargo test -p smart --test golden words",
+        path.display()
+    );
+}
+
 fn read(name: &str) -> Option<Snapshot> {
     let dir = golden()?;
     Some(parse(&std::fs::read(dir.join(name)).unwrap()).unwrap())

@@ -23,6 +23,7 @@ pub mod id;
 pub mod job;
 pub mod manifest;
 pub mod meaning;
+pub mod meant;
 pub mod options;
 pub mod playbook;
 pub mod problem;

@@ -178,6 +178,8 @@ fn generated() -> String {
     let meanings = serde_json::to_string(&wire::meaning::table()).unwrap();
     text.push_str(&format!("\nexport const MEANINGS = {meanings} as const;\n"));
     let days = certificate::VALID_DAYS;
+    let meant = serde_json::to_string(&wire::meant::table()).unwrap();
+    text.push_str(&format!("\nexport const MEANT = {meant} as const;\n"));
     text.push_str(&format!("\nexport const VALID_DAYS = {days};\n"));
     text
 }

@@ -4,11 +4,13 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 import { isCritical } from "./addon/table";
-import { meaningOf, usualNumber } from "./meaning";
+import { meaningOf, meant, usualNumber } from "./meaning";
 import { known } from "./view/settings/hosts/drive";
 
+const read = (name: string) => JSON.parse(readFileSync(fileURLToPath(new URL(`../../../wire/cases/${name}.json`, import.meta.url)), "utf8")) as unknown;
+
 interface Case { id: number; name: string; meaning: string | null }
-const cases = JSON.parse(readFileSync(fileURLToPath(new URL("../../../wire/cases/meaning.json", import.meta.url)), "utf8")) as Case[];
+const cases = read("meaning") as Case[];
 
 describe("what an attribute counts", () => {
   it.each(cases)("$id $name", ({ id, name, meaning }) => expect(meaningOf(id, name)).toBe(meaning));
@@ -24,4 +26,10 @@ describe("what an attribute counts", () => {
     const named = { "198": "Host_Reads_GiB", "160": "Uncorrectable_Error_Cnt", "197": "Current_Pending_Sector", "9": "Power_On_Hours" };
     expect(known(["9", "160", "197", "198", "score", "media_errors"], named)).toEqual([["score", "Score"], ["160", "Uncorrectable"], ["197", "Pending"], ["media_errors", "Media errors"]]);
   });
+});
+
+describe("what a line of SMART means to people", () => {
+  const lines = read("smart-names") as { id: number | null; name: string; means: string }[];
+  it.each(lines)("$id $name", ({ id, name, means }) => expect(meant(id, name)).toBe(means));
+  it("is not made up", () => expect([meant(244, "Flux_Density"), meant(null, "flux")]).toEqual([undefined, undefined]));
 });

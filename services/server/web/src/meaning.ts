@@ -1,8 +1,8 @@
 /**
- * What an attribute counts, by the name that smartmontools gives it: makers give one number to different things. The table is `wire`'s
- * (`services/wire/src/meaning.rs`); both sides run `services/wire/cases/meaning.json` (`meaning.test.ts`).
+ * What an attribute counts, by the name that smartmontools gives it: makers give one number to different things. The tables are `wire`'s
+ * (`services/wire/src/meaning.rs`, `meant.rs`); both sides run `services/wire/cases/meaning.json` and `smart-names.json` (`meaning.test.ts`).
  */
-import { MEANINGS } from "@wire";
+import { MEANINGS, MEANT } from "@wire";
 
 /** What a count stands for. */
 export type Meaning = (typeof MEANINGS.numbers)[number][1] | NonNullable<(typeof MEANINGS.names)[number][1]>;
@@ -29,3 +29,12 @@ export function usualNumber(id: number, name: string): number | null {
 
 /** Whether the name itself tells what is counted, be it nothing that a rule knows. */
 const isKnown = (name: string) => isSomethingElse(name) || MEANINGS.names.some(([words]) => name.toLowerCase().replaceAll(" ", "_").includes(words));
+
+/** What a line of SMART means in words for people; `undefined` where nobody knows. */
+export function meant(id: number | null, name: string): string | undefined {
+  const plain = name.toLowerCase().replaceAll(" ", "_");
+  if (id === null) return MEANT.values.find(([value]) => value === plain)?.[1];
+  if (plain.includes(MEANT.either[0])) return MEANT.either[1];
+  const fault = meaningOf(id, name);
+  return fault === null ? MEANT.others.find(([part]) => plain.includes(part))?.[1] : MEANT.faults[fault];
+}

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { SmartRow } from "@wire";
 
-import { meaning, sorted, weightOf } from "./smart";
+import { meant } from "../../meaning";
+import { sorted, weightOf } from "./smart";
 
 describe("SMART", () => {
   const row = (id: number | null, before: number | null, after: number | null, name = "x"): SmartRow => ({ id, name, before, after });
@@ -16,6 +17,6 @@ describe("SMART", () => {
     // One flips by itself.
     const ecc = (before: number, after: number) => weightOf(row(197, before, after, "Current_Pending_ECC_Cnt"));
     expect([ecc(0, 1), ecc(0, 2), ecc(1, 2), ecc(2, 1)]).toEqual(["", "fail", "fail", ""]);
-    expect([meaning(row(198, 0, 7, "Host_Reads_GiB")), meaning(row(1, 0, 7, "Raw_Read_Error_Rate")), meaning(row(160, 0, 7, "Uncorrectable_Error_Cnt"))]).toEqual([undefined, "Its maker's own count; only comparable with itself.", "Reads that the drive could not correct."]);
+    expect([meant(198, "Host_Reads_GiB"), meant(160, "Uncorrectable_Error_Cnt")]).toEqual(["Read in its life, as the drive counts. It rises by use.", "Reads that the drive could not correct. A rise is bad."]);
   });
 });
