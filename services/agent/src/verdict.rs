@@ -27,9 +27,10 @@ pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer], now: Time) -
 pub fn head(record: &mut Record) {
     let nothing = Evidence::new(record.geometry, &[]);
     let due = self_tests_due(record);
-    let heading = heading(&case(record, &nothing, &due, &[], Time::now()));
+    let case = case(record, &nothing, &due, &[], Time::now());
+    let (heading, smart) = (heading(&case), smart_before(&case));
     record.job.heading = heading;
-    record.job.smart = record.smart_before.as_ref().map(smart_before).unwrap_or_default();
+    record.job.smart = smart;
 }
 
 /// Gives the record its verdict and its last state; answers with what later verdicts may compare with.

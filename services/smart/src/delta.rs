@@ -35,6 +35,7 @@ impl From<Row> for wire::job::SmartRow {
             name: row.name,
             before: row.before,
             after: row.after,
+            limit: None,
         }
     }
 }
@@ -51,12 +52,12 @@ fn counts_cool(of: &Snapshot) -> bool {
     limit.is_some_and(|limit| limit < i64::from(HEAT_LIMIT_MIN))
 }
 
-/// All values of both snapshots: attributes by number, then the others in a fixed order. Values that neither tells are
 /// Names of all values besides attributes and statistics, told or not.
 pub fn names() -> impl Iterator<Item = &'static str> {
     values(&Snapshot::default()).into_iter().map(|(name, _)| name)
 }
 
+/// All values of both snapshots: attributes by number, then the others in a fixed order. Values that neither tells are
 /// left out.
 pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
     let mut rows = Vec::new();

@@ -556,6 +556,29 @@ pub struct SmartRow {
     pub before: Option<i64>,
     /// Raw value after.
     pub after: Option<i64>,
+    /// By how much it may change before a rule of the verdict speaks of it; absent where none looks at its change, and in jobs of
+    /// older engines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub limit: Option<SmartLimit>,
+}
+
+/// Changes of a value from which on a verdict is that word, in its own unit: 1 where any rise counts, negative where a fall does. Of each
+/// word the limit that is met first; at least one is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+pub struct SmartLimit {
+    /// WARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub warn: Option<f64>,
+    /// INCONCLUSIVE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub inconclusive: Option<f64>,
+    /// FAILED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub failed: Option<f64>,
 }
 
 /// The answer to "may I put my data on this drive?", with its evidence.

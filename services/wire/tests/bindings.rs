@@ -45,6 +45,7 @@ fn generated() -> String {
         job::Resume,
         job::Surface,
         job::SmartRow,
+        job::SmartLimit,
         job::Verdict,
         job::TimePoint,
         job::SelfTest,
@@ -177,9 +178,9 @@ fn generated() -> String {
     }
     let meanings = serde_json::to_string(&wire::meaning::table()).unwrap();
     text.push_str(&format!("\nexport const MEANINGS = {meanings} as const;\n"));
-    let days = certificate::VALID_DAYS;
     let meant = serde_json::to_string(&wire::meant::table()).unwrap();
     text.push_str(&format!("\nexport const MEANT = {meant} as const;\n"));
+    let days = certificate::VALID_DAYS;
     text.push_str(&format!("\nexport const VALID_DAYS = {days};\n"));
     text
 }

@@ -475,6 +475,7 @@ mod tests {
             name: "x".repeat(300),
             before: Some(1),
             after: Some(3),
+            limit: None,
         };
         let job = Job {
             smart: (0..700).map(row).collect(),

@@ -1,13 +1,13 @@
 //! What a burn-in came to, as it is told: verdict, findings, surface, SMART.
 
-use drive::smart::{Snapshot, delta, own_serial};
+use drive::smart::{Row, Snapshot, delta, own_serial};
 use wire::Time;
 use wire::job::{FINDINGS_MAX, Finding, Job, JobState, PhaseStatus, SmartRow, Surface, Verdict};
 
 use crate::findings::{more_bad_sectors, not_met_again};
 use crate::playbook::moves_data;
 use crate::timeline;
-use crate::verdict::{Case, judge};
+use crate::verdict::{Case, judge, limit};
 
 /// Why nothing is passed of a drive that was written and read back, and does not show that any more before its verdict.
 pub const NO_LONGER_HELD: &str = "the drive no longer holds what was written to it: another one came into its place after it was read \
@@ -50,7 +50,7 @@ impl End {
             findings,
             bad_sectors,
             surface: evidence.surfaces(),
-            smart: rows(case.before, case.after),
+            smart: rows(case, case.after),
             own_serial: case.after.and_then(own).or_else(|| case.before.and_then(own)),
         }
     }
@@ -89,22 +89,30 @@ pub fn ended(status: PhaseStatus) -> PhaseStatus {
 }
 
 /// SMART before, while there is none after.
-pub fn smart_before(before: &Snapshot) -> Vec<SmartRow> {
-    rows(Some(before), None)
+pub fn smart_before(case: &Case<'_>) -> Vec<SmartRow> {
+    rows(case, None)
 }
 
-/// SMART before and after, side by side; of one side alone with the other empty.
-fn rows(before: Option<&Snapshot>, after: Option<&Snapshot>) -> Vec<SmartRow> {
+/// SMART before and after, side by side; of one side alone with the other empty. Each with the limits of its change.
+fn rows(case: &Case<'_>, after: Option<&Snapshot>) -> Vec<SmartRow> {
+    let before = case.before;
     let Some(only) = before.or(after) else {
         return Vec::new();
     };
     let rows = delta(before.unwrap_or(only), after.unwrap_or(only));
-    let side = |row: SmartRow| match (before, after) {
-        (Some(_), None) => SmartRow { after: None, ..row },
-        (None, Some(_)) => SmartRow { before: None, ..row },
-        (Some(_), Some(_)) | (None, None) => row,
+    let row = |row: Row| {
+        let limit = limit(&row, case);
+        let row = SmartRow {
+            limit,
+            ..SmartRow::from(row)
+        };
+        match (before, after) {
+            (Some(_), None) => SmartRow { after: None, ..row },
+            (None, Some(_)) => SmartRow { before: None, ..row },
+            (Some(_), Some(_)) | (None, None) => row,
+        }
     };
-    rows.into_iter().map(SmartRow::from).map(side).collect()
+    rows.into_iter().map(row).collect()
 }
 
 #[cfg(test)]

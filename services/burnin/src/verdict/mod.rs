@@ -16,7 +16,8 @@ mod peer;
 mod population;
 mod rules;
 
-use wire::job::{FaultKind, Outcome, PhaseStatus, RuleHit, Verdict};
+use drive::smart::Row;
+use wire::job::{FaultKind, Outcome, PhaseStatus, RuleHit, SmartLimit, Verdict};
 use wire::{Bytes, Lba};
 
 use crate::ENGINE;
@@ -61,6 +62,11 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         verified: verified(case, &metrics),
         engine: engine(&case.evidence.engine),
     }
+}
+
+/// By how much a row of SMART may change until a rule speaks of it.
+pub(crate) fn limit(row: &Row, case: &Case<'_>) -> Option<SmartLimit> {
+    metrics::limit(row, case)
 }
 
 /// What judged, and what had begun it where that was another version.

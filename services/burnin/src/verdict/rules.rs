@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use wire::job::{Outcome, RuleHit};
+use wire::job::{Outcome, RuleHit, SmartLimit};
 
 use super::{Figures, Metrics, Profile};
 
@@ -81,6 +81,22 @@ impl Rules {
             .iter()
             .filter(|rule| rule.metric == metric && rule.at == Side::Least);
         of.filter_map(|rule| rule.warn).fold(f64::INFINITY, f64::min)
+    }
+
+    /// The limits of a number, of each word the one that is met first; `None` where no rule of the profile judges it.
+    pub(super) fn limit(&self, metric: &str, profile: Profile) -> Option<SmartLimit> {
+        let of = |rule: &&Rule| rule.metric == metric && rule.profile.is_none_or(|p| p == profile);
+        let of = || self.rule.iter().filter(of);
+        let first = |limit: fn(&Rule) -> Option<f64>| {
+            let limits = of().filter_map(limit);
+            limits.min_by(|a, b| a.abs().total_cmp(&b.abs()))
+        };
+        let limit = SmartLimit {
+            warn: first(|rule| rule.warn),
+            inconclusive: first(|rule| rule.inconclusive),
+            failed: first(|rule| rule.failed),
+        };
+        (limit != SmartLimit::default()).then_some(limit)
     }
 
     /// Every rule that fires on these numbers, with the worst of its outcomes: what is known of the drive before what is not.

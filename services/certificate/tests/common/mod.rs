@@ -74,6 +74,7 @@ pub(crate) fn passed() -> Job {
         name: name.into(),
         before,
         after,
+        limit: None,
     };
     Job {
         id: "0192f0c1-2345-7890-8abc-def012345678".parse().unwrap(),

@@ -36,7 +36,9 @@ export function drive(n, change = {}) {
 }
 
 const steps = (at) => ["smart_before", "probe", "write", "verify", "smart_after"].map((phase, i) => ({ phase, note: "", rounds: i < at ? 1 : 0, status: i < at ? "done" : i === at ? "running" : "pending", seconds: i < at ? [4, 20, 48_300, 46_100, 3][i] : 0, bytes: i < at && (i === 2 || i === 3) ? 8_001_563_222_016 : 0 }));
-const SMART = [[5, "Reallocated_Sector_Ct", 0, 0], [9, "Power_On_Hours", 21_402, 21_428], [187, "Reported_Uncorrect", 0, 0], [190, "Airflow_Temperature_Cel", 33, 41], [193, "Load_Cycle_Count", 8120, 8120], [197, "Current_Pending_Sector", 0, 0], [198, "Offline_Uncorrectable", 0, 0], [199, "UDMA_CRC_Error_Count", 2, 2]].map(([id, name, before, after]) => ({ id, name, before, after }));
+/** Of their changes, as the rules have them. */
+const LIMITS = { 5: { failed: 1 }, 187: { failed: 1 }, 198: { failed: 1 }, 199: { warn: 1, inconclusive: 10 } };
+const SMART = [[5, "Reallocated_Sector_Ct", 0, 0], [9, "Power_On_Hours", 21_402, 21_428], [187, "Reported_Uncorrect", 0, 0], [190, "Airflow_Temperature_Cel", 33, 41], [193, "Load_Cycle_Count", 8120, 8120], [197, "Current_Pending_Sector", 0, 0], [198, "Offline_Uncorrectable", 0, 0], [199, "UDMA_CRC_Error_Count", 2, 2]].map(([id, name, before, after]) => ({ id, name, before, after, ...LIMITS[id] && { limit: LIMITS[id] } }));
 
 export function job(of, n, change = {}) {
   const top = 238e6 - n * 2.1e6;

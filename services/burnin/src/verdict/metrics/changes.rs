@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drive::smart::{Farm, HOURS_MAX, PENDING_LOG, Row, Snapshot, delta};
-use wire::job::{Phase, PhaseStatus, gaps};
+use wire::job::{Phase, PhaseStatus, SmartLimit, gaps};
 use wire::meaning::Meaning;
 
 use super::own_word::{may_tell_wear, used_by_name};
@@ -394,6 +394,18 @@ fn called(row: &Row, spins: Option<bool>, listed: bool) -> String {
             None => format!("nvme.{name}"),
         },
     }
+}
+
+/// By how much a row of this drive may change until a rule speaks of it; `None` where none looks at just that change.
+pub(in crate::verdict) fn limit(row: &Row, case: &Case<'_>) -> Option<SmartLimit> {
+    let is_known = [case.first(), case.last()].into_iter().flatten().any(is_listed);
+    let metric = match (row.id, row.name.as_str()) {
+        // Of those the rule leaves out commands that the drive does not know.
+        (None, ERROR_LOG) => return None,
+        (None, name) if name.ends_with(".uncorrected") => "scsi.uncorrected".to_owned(),
+        _ => called(row, case.spins(), is_known),
+    };
+    Rules::built_in().limit(&format!("{metric}.delta"), case.profile)
 }
 
 /// Whether a rule looks at this row of a drive with platters, without, or of which that is not known.

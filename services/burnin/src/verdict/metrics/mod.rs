@@ -35,6 +35,7 @@ use super::peer::Peer;
 use super::population::compare;
 
 pub use asking::lacks;
+pub(super) use changes::limit;
 
 /// Bytes of a tebibyte.
 const TIB: f64 = (1_u64 << 40) as f64;

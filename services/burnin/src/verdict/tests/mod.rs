@@ -13,6 +13,7 @@ mod age;
 mod allowed;
 mod asking;
 mod cache;
+mod changes;
 mod complete;
 mod documents;
 mod heat;

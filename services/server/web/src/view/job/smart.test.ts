@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { SmartRow } from "@wire";
 
 import { meant } from "../../meaning";
-import { sorted, weightOf } from "./smart";
+import { barOf, limitWords, sorted, weightOf } from "./smart";
 
 describe("SMART", () => {
   const row = (id: number | null, before: number | null, after: number | null, name = "x"): SmartRow => ({ id, name, before, after });
@@ -18,5 +18,17 @@ describe("SMART", () => {
     const ecc = (before: number, after: number) => weightOf(row(197, before, after, "Current_Pending_ECC_Cnt"));
     expect([ecc(0, 1), ecc(0, 2), ecc(1, 2), ecc(2, 1)]).toEqual(["", "fail", "fail", ""]);
     expect([meant(198, "Host_Reads_GiB"), meant(160, "Uncorrectable_Error_Cnt")]).toEqual(["Read in its life, as the drive counts. It rises by use.", "Reads that the drive could not correct. A rise is bad."]);
+  });
+  it("has a tick at each limit of a change, on a scale of its own, and none where nobody judges it", () => {
+    const held = (change: number, limit: SmartRow["limit"]): SmartRow => ({ ...row(188, 0, change), ...(limit && { limit }) });
+    const at = (of: SmartRow, most = 1e12) => { const { width, ticks } = barOf(of, most); return [Math.round(width), ...ticks.map((tick) => `${tick.word} ${Math.round(tick.at)}`)]; };
+    expect(at(held(0, { failed: 1 }))).toEqual([0, "FAILED 63"]);
+    expect(at(held(1, { failed: 1 }))).toEqual([63, "FAILED 63"]);
+    expect(at(held(8, { failed: 1 }))).toEqual([100, "FAILED 32"]);
+    expect(at(held(3, { failed: 10, warn: 1 }))).toEqual([46, "WARN 23", "FAILED 79"]);
+    expect(at(held(9, undefined), 9)).toEqual([100]);
+    // A limit of a fall says nothing beside a rise.
+    expect([at(held(5, { warn: -1 }), 5), at(held(-1, { warn: -1 }))]).toEqual([[100], [63, "WARN 63"]]);
+    expect([limitWords(held(0, { failed: 10, warn: 1 })), limitWords(held(0, { warn: -2 })), limitWords(held(0, undefined))]).toEqual(["WARN from +1, FAILED from +10", "WARN from -2", ""]);
   });
 });

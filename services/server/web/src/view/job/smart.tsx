@@ -1,8 +1,8 @@
 /** SMART before and after, as a table with bars of change; what blames the drive stands out. */
 import { useSignal } from "@preact/signals";
-import type { SmartRow } from "@wire";
+import type { Outcome, SmartRow } from "@wire";
 
-import { grouped } from "../../format";
+import { grouped, verdictShape } from "../../format";
 import { type Meaning, meaningOf, meant } from "../../meaning";
 import { printing } from "../../printing";
 import { Shape } from "../bits";
@@ -26,8 +26,8 @@ export function weightOf(row: SmartRow): "fail" | "warn" | "" {
   return known === null ? "" : GRAVE.has(known) ? "fail" : ODD.has(known) ? "warn" : "";
 }
 
-/** Whether it counts faults. */
-const isTelling = (row: SmartRow) => (row.id === null ? GRAVE_BY_NAME.has(nameOf(row)) || ODD_BY_NAME.has(nameOf(row)) : meaningOf(row.id, row.name) !== null);
+/** Whether it counts faults, or its change is judged. */
+const isTelling = (row: SmartRow) => row.limit !== undefined || (row.id === null ? GRAVE_BY_NAME.has(nameOf(row)) || ODD_BY_NAME.has(nameOf(row)) : meaningOf(row.id, row.name) !== null);
 
 /** Rows that stand out first, then those that changed, then the telling ones. */
 export function sorted(rows: readonly SmartRow[]): SmartRow[] {
@@ -37,11 +37,56 @@ export function sorted(rows: readonly SmartRow[]): SmartRow[] {
 
 const FEW = 12;
 
+/** By how much it changed; `null` where one side is not known. */
+const changeOf = (row: SmartRow) => (row.before === null || row.after === null ? null : row.after - row.before);
+
+/** The limits of a row's change, the first that is met first. */
+export function limitsOf(row: SmartRow): readonly (readonly [Outcome, number])[] {
+  const { warn, inconclusive, failed } = row.limit ?? {};
+  const all: readonly (readonly [Outcome, number | undefined])[] = [["WARN", warn], ["INCONCLUSIVE", inconclusive], ["FAILED", failed]];
+  return all.flatMap(([word, at]) => (at === undefined ? [] : [[word, at] as const])).sort((a, b) => Math.abs(a[1]) - Math.abs(b[1]));
+}
+
+const signed = (n: number) => (n > 0 ? `+${grouped(n)}` : grouped(n));
+
+/** The limits in words: `WARN from +1, FAILED from +10`. */
+export const limitWords = (row: SmartRow) => limitsOf(row).map(([word, at]) => `${word} from ${signed(at)}`).join(", ");
+
+/**
+ * A row's bar in percent of its width, with a tick at each limit on the side to which it changed. The scale is logarithmic: one of its
+ * own to twice the last limit where there is one, else to `most`, the largest change of a row that nobody judges.
+ */
+export function barOf(row: SmartRow, most: number): { width: number; ticks: { at: number; word: Outcome }[] } {
+  const change = changeOf(row) ?? 0;
+  const limits = limitsOf(row).filter(([, at]) => change === 0 || at < 0 === change < 0);
+  const last = limits.at(-1);
+  const whole = Math.log1p(Math.max(Math.abs(change), last ? Math.abs(last[1]) * 2 : most));
+  const at = (n: number) => (Math.log1p(Math.abs(n)) / whole) * 100;
+  return { width: at(change), ticks: limits.map(([word, limit]) => ({ at: at(limit), word })) };
+}
+
+/** The change as figure and bar, and the limits that it is held to. */
+function Change({ row, most, running }: { row: SmartRow; most: number; running: boolean | undefined }) {
+  const change = changeOf(row);
+  const words = limitWords(row);
+  const { width, ticks } = barOf(row, most);
+  return (
+    <>
+      {change === null ? <span class="mute">{running ? "to come" : "told once only"}</span> : (
+        <div class={`delta ${change === 0 ? "zero" : ""}`}>
+          <span class="d">{signed(change)}</span>
+          <span class="t"><i style={{ width: `${width.toFixed(0)}%` }} />{ticks.map(({ at, word }) => <u key={word} class={`is-${verdictShape(word)}`} style={{ left: `${at.toFixed(0)}%` }} />)}</span>
+        </div>
+      )}
+      {words && <span class="lim">{words}</span>}
+    </>
+  );
+}
+
 /** The table. */
 export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; running?: boolean }) {
   const all = useSignal(false);
-  const changes = rows.map((row) => (row.before === null || row.after === null ? 0 : Math.abs(row.after - row.before)));
-  const most = Math.max(1, ...changes);
+  const most = Math.max(1, ...rows.filter((row) => !row.limit).map((row) => Math.abs(changeOf(row) ?? 0)));
   const numbered = rows.some((row) => row.id !== null);
   const value = (n: number | null) => (n === null ? "–" : grouped(n));
   const list = sorted(rows);
@@ -52,8 +97,6 @@ export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; runni
         <thead><tr>{numbered && <th>ID</th>}<th>What</th><th class="num">Before</th><th class="num">After</th><th>Change</th></tr></thead>
         <tbody>
           {shown.map((row) => {
-            const change = row.before === null || row.after === null ? null : row.after - row.before;
-            const width = change === null ? 0 : (Math.log1p(Math.abs(change)) / Math.log1p(most)) * 100;
             const grave = weightOf(row);
             const words = meant(row.id, row.name);
             return (
@@ -62,12 +105,7 @@ export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; runni
                 <td class="nm"><b>{grave && <><Shape of={grave} /><span class="sr">{grave === "fail" ? "Worse: " : "Look at: "}</span></>}{row.name.charAt(0).toUpperCase() + row.name.slice(1).replaceAll("_", " ")}</b>{words && <span>{words}</span>}</td>
                 <td class="num from" data-k="Before">{value(row.before)}</td>
                 <td class="num to" data-k="After"><b>{value(row.after)}</b></td>
-                <td class="dl">
-                  {change !== null && (
-                    <div class={`delta ${change === 0 ? "zero" : ""}`}><span class="d">{change > 0 ? `+${grouped(change)}` : grouped(change)}</span><span class="t"><i style={{ width: `${width.toFixed(0)}%` }} /></span></div>
-                  )}
-                  {change === null && <span class="mute">{running ? "to come" : "told once only"}</span>}
-                </td>
+                <td class="dl"><Change row={row} most={most} running={running} /></td>
               </tr>
             );
           })}
