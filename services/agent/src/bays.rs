@@ -64,6 +64,21 @@ impl BayBook {
         }
     }
 
+    /// A place where a drive came to, to follow a sentence; empty where nothing tells one.
+    pub fn words_at(&self, place: &Place) -> String {
+        let path = &place.path;
+        let bays = self.bays();
+        let named = bays
+            .at(path)
+            .filter(|bay| bay.by_person)
+            .and_then(|bay| bay.name.as_ref());
+        match named.or(place.bay.as_ref()) {
+            _ if path.is_empty() => String::new(),
+            Some(name) => format!(" at bay {name} ({path})"),
+            None => format!(" at {path}"),
+        }
+    }
+
     /// Under the lock, so that what was said last is written last.
     fn keep(&self, bays: &Bays) -> Pending<()> {
         let bays = bays.clone();
@@ -101,6 +116,7 @@ mod tests {
         };
         let book = open();
         assert_eq!(book.words(&drive), "");
+        assert_eq!(book.words_at(&place), " at bay Slot 03 (pci-0000:03:00.0-sas-phy3)");
         book.saw(&place, &drive);
         drop(book);
         assert_eq!(
@@ -122,7 +138,18 @@ mod tests {
         assert!(book.name(&old, "front").is_none(), "nobody knows where it sits");
         book.saw(&place, &old);
         assert_eq!(book.named(&old), None);
+        assert_eq!(book.words_at(&place), " at pci-0000:00:1f.2-ata-3");
         book.name(&old, "front, second").unwrap().wait().unwrap();
+        assert_eq!(
+            book.words_at(&place),
+            " at bay front, second (pci-0000:00:1f.2-ata-3)",
+            "who comes there comes to the bay that a person named"
+        );
+        let nowhere = Place {
+            path: String::new(),
+            bay: None,
+        };
+        assert_eq!(book.words_at(&nowhere), "");
         book.saw(&place, &new);
         drop(book);
         let book = open();

@@ -286,9 +286,9 @@ fn words(drive: &Drive) -> String {
     format!("{} {} ({})", drive.model, drive.serial, drive.capacity)
 }
 
-/// A drive is there that was not.
-pub fn came(drive: &Known) -> Happening {
-    of_drive("drive.added", drive, format!("{} was plugged in", drive.words))
+/// A drive is there that was not; `place` tells where.
+pub fn came(drive: &Known, place: &str) -> Happening {
+    of_drive("drive.added", drive, format!("{} was plugged in{place}", drive.words))
 }
 
 /// A drive is there no more; `place` tells where it sat.

@@ -206,6 +206,37 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         Ok(out)
     }
 
+    /// The last `limit` entries that `is` takes, in key order, of those in whose JSON `part` stands as it is written there. Others are
+    /// not decoded, which is most of the work; all of the table may be looked through.
+    pub fn last_n_with(
+        &self,
+        view: &impl View,
+        limit: usize,
+        part: &str,
+        is: impl Fn(&K, &V) -> bool,
+    ) -> Result<Vec<(K, V)>> {
+        let read = view.as_read();
+        let what = "looking through the entries from the last on";
+        let entries = read.table(self.name)?.rev_iter(read.txn).map_err(Error::lmdb(what))?;
+        let mut out = Vec::new();
+        for entry in entries {
+            if out.len() == limit {
+                break;
+            }
+            let (key, bytes) = entry.map_err(Error::lmdb(what))?;
+            // What is damaged is decoded, too, which says so.
+            if value::text(bytes).is_some_and(|json| !json.contains(part)) {
+                continue;
+            }
+            let (key, value) = self.entry(key, bytes)?;
+            if is(&key, &value) {
+                out.push((key, value));
+            }
+        }
+        out.reverse();
+        Ok(out)
+    }
+
     /// Stores `value` at `key`, replacing what was there.
     pub fn put<Q: KeyBytes + ?Sized>(&self, write: &mut Write<'_, '_>, key: &Q, value: &V) -> Result<()>
     where

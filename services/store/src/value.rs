@@ -34,6 +34,11 @@ pub(crate) fn json<'b>(key: &[u8], bytes: &'b [u8]) -> Result<&'b [u8], String> 
     Ok(json)
 }
 
+/// The JSON of a stored value, whatever its checksum; `None` where it is no text.
+pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes.get(4..)?).ok()
+}
+
 /// Decodes a stored value.
 pub(crate) fn decode<V: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<V, String> {
     serde_json::from_slice(json(key, bytes)?).map_err(|e| e.to_string())

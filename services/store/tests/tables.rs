@@ -47,6 +47,41 @@ fn a_write_is_read_back_and_gone_after_delete() {
 }
 
 #[test]
+fn the_last_entries_of_some_words_are_found_among_others() {
+    let (_dir, store) = fresh();
+    let put = |key: &'static str, drive: &str, done: u64| {
+        let job = Job {
+            drive: drive.into(),
+            done,
+        };
+        store.write(move |w| JOBS.put(w, key, &job)).wait().unwrap();
+    };
+    for (key, drive, done) in [
+        ("a", "x", 1),
+        ("b", "y", 2),
+        ("c", "x", 3),
+        ("d", "x", 4),
+        ("e", "x\"y", 5),
+    ] {
+        put(key, drive, done);
+    }
+    let found = |limit, part: &str, least| {
+        let is = |_: &String, job: &Job| job.done >= least;
+        let found = store.read(|r| JOBS.last_n_with(r, limit, part, is)).unwrap();
+        found.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(found(9, r#""drive":"x""#, 0), ["a", "c", "d"]);
+    assert_eq!(found(2, r#""drive":"x""#, 0), ["c", "d"]);
+    assert_eq!(
+        found(9, r#""drive":"x""#, 4),
+        ["d"],
+        "what has the words and is not taken"
+    );
+    assert_eq!(found(9, r#""drive":"x\"y""#, 0), ["e"]);
+    assert!(found(0, "", 0).is_empty() && found(9, "z", 0).is_empty());
+}
+
+#[test]
 fn a_failed_write_leaves_nothing_and_harms_no_other() {
     let (_dir, store) = fresh();
     let good = store.write(|w| EVENTS.append(w, &1));

@@ -17,6 +17,15 @@ use crate::events::{self, Happening, Known};
 const BURST: u32 = 20;
 const EACH: Duration = Duration::from_mins(5);
 
+/// Which place of a drive is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// Where it is.
+    Present,
+    /// Where it was last.
+    Last,
+}
+
 /// What was told of the drives, and what was not.
 #[derive(Debug)]
 pub(super) struct Comings {
@@ -51,12 +60,13 @@ impl Comings {
         &self.seen
     }
 
-    /// Takes the drives that are there `now`; what is to be told of it, and of what was not told before. `place`: where a drive sat.
+    /// Takes the drives that are there `now`; what is to be told of it, and of what was not told before. `place`: where a drive sits,
+    /// or sat, to follow a sentence.
     pub(super) fn are(
         &mut self,
         now: BTreeMap<DriveId, Known>,
         at: Instant,
-        place: impl Fn(&DriveId) -> String,
+        place: impl Fn(&DriveId, Seat) -> String,
     ) -> Vec<Happening> {
         let either = self.seen.iter().chain(&now);
         let changed = either.filter(|(id, _)| self.seen.contains_key(*id) != now.contains_key(*id));
@@ -91,14 +101,14 @@ impl Comings {
 
     /// Tells how it is with a drive that came or went so many times since it was told last; also where it is as it was then, for of
     /// what was in between nobody heard.
-    fn tell(&mut self, known: Known, times: u64, place: impl Fn(&DriveId) -> String) -> Happening {
+    fn tell(&mut self, known: Known, times: u64, place: impl Fn(&DriveId, Seat) -> String) -> Happening {
         let mut told = if self.seen.contains_key(&known.id) {
-            let told = events::came(&known);
+            let told = events::came(&known, &place(&known.id, Seat::Present));
             self.told.insert(known.id.clone(), known);
             told
         } else {
             self.told.remove(&known.id);
-            events::went(&known, &place(&known.id))
+            events::went(&known, &place(&known.id, Seat::Last))
         };
         if times > 1 {
             told.event.severity = Severity::Warning;
@@ -133,7 +143,7 @@ mod tests {
         let mut comings = Comings::new(drives(&[STEADY, FLAPS]));
         let mut told = Vec::new();
         let mut take = |comings: &mut Comings, ids: &[&str], at| {
-            let happened = comings.are(drives(ids), at, |_| String::new());
+            let happened = comings.are(drives(ids), at, |_, _| String::new());
             told.extend(happened);
         };
         for n in 0..1000 {
@@ -177,10 +187,13 @@ mod tests {
         let mut comings = Comings::new(drives(&[FLAPS]));
         for n in 0..21 {
             let ids: &[&str] = if n % 2 == 0 { &[] } else { &[FLAPS] };
-            comings.are(drives(ids), begin, |_| String::new());
+            comings.are(drives(ids), begin, |_, _| String::new());
         }
         assert_eq!(comings.told(), &drives(&[FLAPS]), "the last going was not told");
-        let told = comings.are(drives(&[]), comings.due().unwrap(), |_| "; bay 3".to_owned());
+        let told = comings.are(drives(&[]), comings.due().unwrap(), |_, seat| {
+            assert_eq!(seat, Seat::Last);
+            "; bay 3".to_owned()
+        });
         assert_eq!(told.len(), 1);
         assert_eq!(
             (told[0].event.kind.as_str(), told[0].event.severity),
@@ -195,12 +208,23 @@ mod tests {
         let begin = Instant::now();
         let mut comings = Comings::new(drives(&["wwn-aaaaaaaa", "wwn-bbbbbbbb"]));
         let now = || drives(&["wwn-bbbbbbbb", "wwn-cccccccc"]);
-        let kinds: Vec<String> = comings
-            .are(now(), begin, |_| String::new())
+        let place = |id: &DriveId, seat| format!(", {id} {seat:?}");
+        let told: Vec<_> = comings
+            .are(now(), begin, place)
             .into_iter()
-            .map(|told| told.event.kind)
+            .map(|told| told.event)
             .collect();
-        assert_eq!(kinds, ["drive.removed", "drive.added"]);
-        assert!(comings.are(now(), begin, |_| String::new()).is_empty());
+        let told: Vec<_> = told
+            .iter()
+            .map(|event| (event.kind.as_str(), event.message.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("drive.removed", "M S is gone, wwn-aaaaaaaa Last"),
+                ("drive.added", "M S was plugged in, wwn-cccccccc Present"),
+            ]
+        );
+        assert!(comings.are(now(), begin, place).is_empty());
     }
 }

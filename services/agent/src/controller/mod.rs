@@ -31,7 +31,7 @@ use wire::drive::{Content, Drive};
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem};
 
-use self::comings::Comings;
+use self::comings::{Comings, Seat};
 use self::refusals::Refusals;
 use crate::backup::Pages;
 use crate::books::Books;
@@ -280,8 +280,14 @@ impl Controller {
         }
         // Before another drive is seen in the place of one that is gone.
         let told = self.comings.told().clone();
-        let bays = &self.means.bays;
-        let happened = self.comings.are(now, Instant::now(), |id| bays.words(id));
+        let (bays, registry) = (&self.means.bays, &self.registry);
+        let place = |id: &DriveId, seat| match seat {
+            Seat::Present => registry
+                .place(id)
+                .map_or_else(String::new, |place| bays.words_at(&place)),
+            Seat::Last => bays.words(id),
+        };
+        let happened = self.comings.are(now, Instant::now(), place);
         for id in self.comings.seen().keys() {
             if let Some(place) = self.registry.place(id) {
                 self.means.bays.saw(&place, id);

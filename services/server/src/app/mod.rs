@@ -48,8 +48,8 @@ use crate::scribe::{self, Keep, Scribe};
 use crate::tables;
 use crate::update::Updates;
 pub use listeners::{Hearing, Listeners};
-pub use past::events;
 use past::past;
+pub use past::{events, events_of};
 
 /// Messages that a slow listener may lag behind; then it gets a fresh snapshot instead.
 const STREAM: usize = 1024;

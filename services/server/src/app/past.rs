@@ -255,3 +255,15 @@ pub fn events(store: &Store, after: Option<u64>, limit: usize) -> store::Result<
     })?;
     Ok(rows.into_iter().map(|(_, event)| event).collect())
 }
+
+/// The newest `limit` events about a drive, of those after `after`. The whole log is looked through, [`crate::tables::EVENTS_MAX`] at most.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn events_of(store: &Store, drive: &DriveId, after: u64, limit: usize) -> store::Result<Vec<wire::Event>> {
+    // As it is written in the log.
+    let part = format!("\"drive\":{}", serde_json::Value::from(drive.as_str()));
+    let is = |seq: &u64, event: &wire::Event| *seq > after && event.drive.as_ref() == Some(drive);
+    let rows = store.read(|r| EVENTS.last_n_with(r, limit, &part, is))?;
+    Ok(rows.into_iter().map(|(_, event)| event).collect())
+}

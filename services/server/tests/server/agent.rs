@@ -109,6 +109,45 @@ async fn what_the_agent_tells_is_kept_once_and_shown() {
 }
 
 #[tokio::test]
+async fn the_events_of_one_drive_are_told_alone_and_the_newest_of_them() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let mut stream = admin.events("/api/v1/stream?after=0").await;
+    let [ours, other] = ["WD-1", "WD-2"].map(drive);
+    for origin in 1..=9 {
+        let about = if origin % 3 == 0 { &ours } else { &other };
+        let event = Frame::Event(NewEvent {
+            kind: "drive.added".into(),
+            severity: Severity::Info,
+            job: None,
+            drive: Some(about.clone()),
+            message: format!("number {origin}"),
+            // That another one's facts name it makes none of it.
+            data: json!({ "drive": ours }),
+            origin: Some(origin),
+        });
+        agent.sender.send(&event).await.unwrap();
+    }
+    while stream.named("event").await.data["message"] != "number 9" {}
+    let mut told = async |query: String| {
+        let events = admin.get(&format!("/api/v1/events?{query}")).await.json();
+        let events = events.as_array().unwrap().clone();
+        let told = events
+            .iter()
+            .map(|event| (event["message"].to_string(), event["seq"].as_u64().unwrap()));
+        told.unzip::<_, _, Vec<String>, Vec<u64>>()
+    };
+    let (all, seqs) = told(format!("drive={ours}")).await;
+    assert_eq!(all, ["\"number 3\"", "\"number 6\"", "\"number 9\""]);
+    assert_eq!(told(format!("drive={ours}&limit=2")).await.0, all[1..]);
+    assert_eq!(told(format!("drive={ours}&after={}", seqs[1])).await.0, all[2..]);
+    assert_eq!(told(format!("drive={}", drive("WD-3"))).await.0, [""; 0]);
+    let refused = admin.get("/api/v1/events?drive=sda").await;
+    assert_eq!(refused.problem(), "bad-query");
+}
+
+#[tokio::test]
 async fn drives_that_the_agent_has_not_told_since_a_restart_say_of_when_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let admin = Some(("admin".into(), PASSWORD.into()));

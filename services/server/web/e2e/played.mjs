@@ -56,6 +56,13 @@ export function job(of, n, change = {}) {
 const rule = (id, outcome, value, limit, source, means = "") => ({ id, outcome, value, limit, source, ...(means && { means }) });
 const progress = (at, share, phase, rate, temperature) => ({ phase, step: at, done: Math.round(8_001_563_222_016 * share), total: 8_001_563_222_016, rate, phase_percent: share * 100, percent: 40 * share + (at === 3 ? 50 : 5), eta: Math.round((1 - share) * 47_000), eta_job: Math.round((1 - share) * 47_000 + (at === 2 ? 46_000 : 0)), temperature });
 
+/** Comings and goings of the first drive, which the box tells of it alone. */
+const CAME = [
+  ["drive.added", 40, "was plugged in at bay front, second (pci-0000:00:1f.2-ata-1)"],
+  ["drive.removed", 34, "is gone; it was last seen in bay front, second (pci-0000:00:1f.2-ata-1)"],
+  ["drive.added", 28, "was plugged in at pci-0000:00:1f.2-ata-4"],
+].map(([type, hours, words], i) => ({ seq: 101 + i, id: `c${i}`, type, ts: ago(hours), severity: "info", actor: { kind: "box", name: "agent" }, message: `ST8000VN004-2M2101 WSD11000 (8.00 TB) ${words}`, prev_hash: "", hash: "" }));
+
 /** The box's state: everything there is at once. */
 export function bench() {
   const drives = Array.from({ length: 8 }, (_, n) => drive(n));
@@ -154,6 +161,8 @@ export class Played {
     if (path === "/update") return json(update);
     if (path === "/events") {
       const [after, limit] = [searchParams.get("after"), Number(searchParams.get("limit") ?? 100)];
+      const drive = searchParams.get("drive");
+      if (drive !== null) return json([...events, ...CAME.map((event) => ({ ...event, drive: drives[0].id }))].filter((event) => event.drive === drive).slice(-limit));
       return json(after === null ? events.slice(-limit) : events.filter(({ seq }) => seq > Number(after)).slice(0, limit));
     }
     if (path === "/certificates") return json(jobs.filter(({ certificate }) => certificate).map((of) => ({ job: of.id, drive: of.drive, model: of.model, serial: of.serial, capacity: of.capacity, playbook: of.playbook, outcome: of.verdict?.outcome ?? null, info: of.certificate })));

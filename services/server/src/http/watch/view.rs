@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;
-use wire::Event;
 use wire::boxes::BoxView;
 use wire::frame::LogLine;
+use wire::{DriveId, Event};
 
 use crate::app::{self, App};
 use crate::http::Refusal;
 use crate::http::doc::{LoggedIn, Stored};
 use crate::http::people::person::Person;
+use crate::http::task::blocking;
 
 /// Most events in one answer.
 const EVENTS_MAX: usize = 1000;
@@ -41,11 +42,14 @@ pub(super) struct Window {
     after: Option<u64>,
     /// How many, 1 to 1000; 200 where it is not said.
     limit: Option<usize>,
+    /// Only events about this drive, the newest of them.
+    #[param(value_type = Option<String>)]
+    drive: Option<DriveId>,
 }
 
-/// Events of the hash-chained log in ascending order; without `after` the newest.
+/// Events of the hash-chained log in ascending order; without `after`, or of one `drive`, the newest.
 #[utoipa::path(get, path = "/events", tag = "events", params(Window),
-    responses((status = 200, body = Vec<Event>), LoggedIn, Stored, (status = 400, description = "`bad-query`: a number is none")))]
+    responses((status = 200, body = Vec<Event>), LoggedIn, Stored, (status = 400, description = "`bad-query`: a number is none, or the drive no identity of one")))]
 pub(super) async fn events(
     State(app): State<Arc<App>>,
     _: Person,
@@ -53,5 +57,12 @@ pub(super) async fn events(
 ) -> Result<Json<Vec<Event>>, Refusal> {
     let Query(window) = window.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let limit = window.limit.unwrap_or(EVENTS_DEFAULT).clamp(1, EVENTS_MAX);
-    Ok(Json(app::events(&app.store, window.after, limit)?))
+    let Some(drive) = window.drive else {
+        return Ok(Json(app::events(&app.store, window.after, limit)?));
+    };
+    // The whole log is looked through.
+    let (store, after) = (app.store.clone(), window.after.unwrap_or(0));
+    Ok(Json(
+        blocking(move || app::events_of(&store, &drive, after, limit)).await??,
+    ))
 }

@@ -1,43 +1,51 @@
-/** What happened to a drive lately, by the box's log of events. */
+/** What happened to a drive: where it was seen, its tests and certificates on one line of time. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { DriveId, Problem } from "@wire";
+import type { DriveId, Event, Job, Problem } from "@wire";
 
-import { asProblem } from "../../api";
-import { happenedAt, plural, stamp, zone } from "../../format";
-import { connections, known, newestEvents, now } from "../../state/app";
-import { Panel, ProblemNote } from "../bits";
+import { api, asProblem } from "../../api";
+import { stamp, verdictShape, zone } from "../../format";
+import { connections, known, now } from "../../state/app";
+import { Icon, Panel, ProblemNote, Shape } from "../bits";
+import { LISTED, life, type Point } from "./life";
 
-/** The newest events that are looked through: the box does not tell those of one drive alone. */
-const LOOKED = 1000;
+/** Newest events of the drive that are asked for: steps of its tests are among them, which are not listed. */
+const ASKED = 200;
 
-/** Most that are listed. */
-const LISTED = 30;
+const Picture = ({ kind }: Pick<Point, "kind">) => (kind === null ? <span class="i" /> : kind === "place" ? <Icon name="bay" /> : kind === "certificate" ? <Icon name="cert" /> : <Shape of={verdictShape(kind)} />);
 
-/** The panel; `span` as {@link Panel} takes it. */
-export function Lately({ drive, span }: { drive: DriveId; span: string }) {
-  const asked = useSignal(false);
+/** The panel; `drive`: its identity, `null` where it has none, as no event names it then. `span` as {@link Panel} takes it. */
+export function Lately({ drive, jobs, span }: { drive: DriveId | null; jobs: readonly Job[]; span: string }) {
+  const asked = useSignal<{ of: DriveId; events: readonly Event[] } | null>(null);
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
+    if (drive === null) return;
     // The stream brings those since it began, and none of what came while it was away.
-    newestEvents(LOOKED).then(
-      () => {
-        asked.value = true;
+    api.eventsOf(drive, ASKED).then(
+      (events) => {
+        asked.value = { of: drive, events };
         problem.value = null;
       },
       (thrown: unknown) => (problem.value = asProblem(thrown)),
     );
-  }, [connections.value]);
-  const all = known.value.events;
-  const list = all.filter((event) => event.drive === drive).slice(-LISTED).reverse();
-  const begins = (all[0]?.seq ?? 1) === 1;
-  const none = begins ? "Nothing yet." : `Nothing in the newest ${plural(all.length, "event")} of the box.`;
+  }, [drive, connections.value]);
+  const answer = asked.value !== null && asked.value.of === drive ? asked.value.events : null;
+  const last = answer?.at(-1)?.seq ?? 0;
+  const since = known.value.events.filter((event) => event.drive === drive && event.seq > last);
+  const line = life([...(answer ?? []), ...since], jobs);
+  const begins = (answer?.length ?? 0) < ASKED && line.length < LISTED;
   return (
-    <Panel title="What happened to it" span={span} note={list.length > 0 ? `newest first, times in ${zone(now.peek())}` : undefined}>
+    <Panel title="What happened to it" span={span} note={line.length > 0 ? `newest first, times in ${zone(now.peek())}` : undefined}>
       <ProblemNote problem={problem.value} />
-      {list.length === 0 && !problem.value && <p class="mute">{asked.value ? none : "Asking the box."}</p>}
-      {list.length > 0 && <ul class="plain">{list.map((event) => <li key={event.seq}><span class="mute">{stamp(happenedAt(event), now.peek())}</span> {event.message}</li>)}</ul>}
-      {asked.value && !begins && <p class="mute foot">Older ones are in <a href="/events">the log of events</a>.</p>}
+      {line.length === 0 && !problem.value && <p class="mute">{answer || drive === null ? "Nothing yet." : "Asking the box."}</p>}
+      {line.length > 0 && (
+        <ol class="plain life">
+          {line.map(({ key, at, text, href, kind }) => (
+            <li key={key}><Picture kind={kind} /><div><time class="mute" dateTime={at}>{stamp(at, now.peek())}</time> {href ? <a href={href} {...(kind === "certificate" && { target: "_blank", rel: "noopener" })}>{text}</a> : text}</div></li>
+          ))}
+        </ol>
+      )}
+      {answer && !begins && <p class="mute foot">Older ones are in <a href="/events">the log of events</a>.</p>}
     </Panel>
   );
 }

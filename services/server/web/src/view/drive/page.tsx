@@ -249,7 +249,7 @@ export function DrivePage({ id }: { id: string }) {
         <Siblings own={measured} others={others} model={known_as.model} />
         {known_as.serial && <Health serial={known_as.serial} />}
         {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}
-        <Lately drive={id} span={smart ? "c5" : "c12"} />
+        <Lately drive={drive ? drive.id : id} jobs={jobs} span={smart ? "c5" : "c12"} />
       </div>
     </main>
   );

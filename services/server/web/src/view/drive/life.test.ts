@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import type { Event } from "@wire";
+
+import { job } from "../../fixtures";
+import { LISTED, life } from "./life";
+
+const event = (seq: number, type: string, change: Partial<Event> = {}): Event => ({
+  seq, id: `e${seq}`, type, ts: `2026-11-20T06:00:${String(seq).padStart(2, "0")}Z`, severity: "info", actor: { kind: "agent", name: "agent" }, message: `${type} ${seq}`, data: null, prev_hash: "", hash: "", ...change,
+});
+
+describe("a drive's line of time", () => {
+  const verdict = { outcome: "PASSED" as const, rules: [], summary: "All was equal.", verified: 1, engine: "" };
+  const over = job({ id: "j1", state: { kind: "finished" }, started: "2026-11-20T05:00:00Z", ended: "2026-11-20T06:30:00Z", verdict, certificate: { id: "KC-1", key: "k", made: "2026-11-20T06:30:01Z", revoked: null } });
+  const words = (events: Event[], jobs = [over]) => life(events, jobs).map(({ text, kind }) => `${kind ?? "-"}: ${text}`);
+
+  it("has comings with their place, tests and certificates by date, the newest first", () => {
+    expect(words([event(1, "drive.added", { message: "M S was plugged in at bay 3 (p)" }), event(2, "job.phase_finished"), event(3, "drive.removed", { message: "M S is gone; it was last seen in bay 3 (p)" })])).toEqual([
+      "certificate: Certificate KC-1", "PASSED: PASSED. All was equal.", "place: M S is gone; it was last seen in bay 3 (p)", "place: M S was plugged in at bay 3 (p)", "-: Playbook surface began, by mara",
+    ]);
+  });
+  it("tells once what an event and a job both tell, and leads to the job", () => {
+    const line = life([event(1, "job.started", { job: "j1" }), event(2, "job.passed", { job: "j1" }), event(3, "job.started", { job: "gone" })], [over]);
+    expect(line.map(({ key, href }) => [key, href ?? ""])).toEqual([["cj1", "/api/v1/jobs/j1/certificate.html"], ["e3", ""], ["e2", "/jobs/j1"], ["e1", "/jobs/j1"]]);
+  });
+  it("goes by when it happened, where that was told late", () => {
+    expect(words([event(9, "drive.added", { data: { happened_at: "2026-11-20T04:00:00Z" } })]).at(-1)).toBe("place: drive.added 9");
+  });
+  it("ends at a bound, and keeps the newest", () => {
+    const line = life(Array.from({ length: 200 }, (_, i) => event(i, "drive.added", { ts: new Date(i * 1000).toISOString() })), []);
+    expect([line.length, line[0]?.key]).toEqual([LISTED, "e199"]);
+  });
+});
