@@ -24,9 +24,10 @@ const SOURCES: [&str; 7] = [
 fn main() -> Result<(), String> {
     let server = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
     let web = server.join("web");
-    let bindings = server.join("../wire/bindings/wire.ts");
+    // What it takes from elsewhere.
+    let others = ["../wire/bindings/wire.ts", "../../rootfs/docs/words.md"];
     let mut inputs: Vec<PathBuf> = SOURCES.iter().map(|name| web.join(name)).collect();
-    inputs.push(bindings);
+    inputs.extend(others.iter().map(|name| server.join(name)));
     for input in &inputs {
         println!("cargo::rerun-if-changed={}", input.display());
     }

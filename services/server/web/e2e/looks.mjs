@@ -275,6 +275,36 @@ export async function looks(browser, width, scheme, count) {
       await inspect(page, `surface-${width}`);
     });
 
+    await test("a drive: where it was seen, its tests and certificates on one line of time, the newest first", async () => {
+      await at(`/drives/${encodeURIComponent(box.state.drives[0].id)}`);
+      const line = page.getByRole("region", { name: "What happened to it" }).locator("li");
+      await line.nth(4).waitFor();
+      const words = await line.allTextContents();
+      const order = [/Certificate KC-/, /PASSED/, /plugged in at pci-0000:00:1f\.2-ata-4/, /Playbook standard began/, /is gone; it was last seen in bay front/, /plugged in at bay front/].map((of) => words.findIndex((text) => of.test(text)));
+      assert(`in order: ${order}`, order.every((place, n) => place >= 0 && (n === 0 || place > order[n - 1])));
+    });
+
+    await test("a word that not everybody knows says what it means, by keyboard and by a press, and gives the focus back", async () => {
+      await at("/jobs/0199a-002");
+      const word = page.locator(".term", { hasText: "LBA" }).first();
+      const meant = page.locator(".meant");
+      await word.focus();
+      await page.keyboard.press("Enter");
+      await meant.waitFor();
+      assert("it says what it is", /number of a sector/.test(await meant.textContent()));
+      const { x, width: wide } = await meant.boundingBox();
+      assert("it is whole", x >= 0 && x + wide <= width);
+      await inspect(page, `word-${width}`);
+      await page.keyboard.press("Escape");
+      await meant.waitFor({ state: "detached" });
+      assert("the focus is back", await word.evaluate((one) => one === document.activeElement));
+      await page.locator(".term", { hasText: "what SMART is" }).click();
+      await meant.waitFor();
+      assert("the guide has all of them", (await meant.getByRole("link").getAttribute("href")) === "/docs/words#smart");
+      await page.mouse.click(2, 200);
+      await meant.waitFor({ state: "detached" });
+    });
+
     await test("a drive: its siblings, sorted by keyboard, the order told", async () => {
       await at(failed);
       const table = page.locator(".sibs");

@@ -141,7 +141,7 @@ export class Card extends Still<CardProps> {
         <span class="why" title={words.line}>{words.line}</span>
         {job ? <Spark job={job} trail={trail} /> : <Fill drive={drive} />}
         <span class="ft">
-          {typeof words.foot === "string" ? <span class="wide">{words.foot}</span> : words.foot.map((text, i) => <span key={i}>{text}</span>)}
+          {typeof words.foot === "string" ? <span class="wide">{words.foot}</span> : words.foot.map((text, i) => <span key={i}>{text.startsWith("SMART") ? <a class="term" href="/docs/words#smart">{text}</a> : text}</span>)}
         </span>
       </li>
     );

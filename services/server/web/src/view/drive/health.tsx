@@ -9,6 +9,7 @@ import { ago, bytes, clock } from "../../format";
 import type { HealthSummary, HostDrive, HostDrivesTrends, HostDrivesWear, HostDriveTrend, HostDriveWear } from "../../openapi";
 import { now } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
+import { Words } from "../term";
 import { AlertLine, History, known, type Named, namesOf, Parts, shapeOf } from "../settings/hosts/drive";
 import { trendWords } from "../settings/hosts/line";
 
@@ -52,7 +53,7 @@ export function Health({ serial }: { serial: string }) {
       {all && (
         <>
           <dl class="facts">
-            <dt>Score by its SMART alone</dt>
+            <dt><Words text="Score by its SMART alone" /></dt>
             <dd><span class={`v is-${shapeOf(all.drive.status)}`}><Shape of={shapeOf(all.drive.status)} />{all.drive.score === null ? "no score" : `${all.drive.score} of 100, ${all.drive.status}`}</span> <Parts parts={all.drive.parts} /></dd>
             {all.wear && (all.wear.percent_used !== null || all.wear.written_tb !== null) && <><dt>Wear</dt><dd>{wearWords(all.wear)}</dd></>}
             <dt>Where it goes</dt>

@@ -22,6 +22,7 @@ import { afterWords } from "../job/after";
 import { SmartTable } from "../job/smart";
 import { Siblings } from "./siblings";
 import { useSort } from "../sort";
+import { Term, Words } from "../term";
 import { SurfaceMap } from "./surface-map";
 
 function Content({ drive }: { drive: Drive }) {
@@ -31,8 +32,8 @@ function Content({ drive }: { drive: Drive }) {
   });
   return (
     <Panel title="What is on it" span="c7">
-      <p class="what">{head}</p>
-      {detail && <p class="mute">{detail}</p>}
+      <p class="what"><Words text={head} /></p>
+      {detail && <p class="mute"><Words text={detail} /></p>}
       {drive.content.state === "found" && (
         <table class="tbl sigs">
           <thead><tr>{column("where", "Where")}{column("kind", "Kind")}{column("label", "Label")}{column("used", "Used", "num")}{column("mounted", "Last mounted")}{column("uuid", "UUID")}</tr></thead>
@@ -233,7 +234,7 @@ export function DrivePage({ id }: { id: string }) {
           <Panel title="Identity" span="c5">
             <dl class="facts">
               <dt>Serial</dt><dd class="mono">{drive.serial || "not told"}</dd>
-              <dt>World wide name</dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
+              <dt><Term of="WWN">World wide name</Term></dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
               <dt>Capacity</dt><dd>{drive.capacity === 0 ? capacityWords(0) : `${bytes(drive.capacity)} (${grouped(drive.capacity)} bytes)`}</dd>
               <dt>Sectors</dt><dd>{drive.capacity === 0 ? "not told" : drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
               <dt>Attached</dt><dd>{attachment(drive)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
@@ -248,7 +249,7 @@ export function DrivePage({ id }: { id: string }) {
         <Jobs jobs={jobs} asked={answer !== null && answer.problem === null} />
         <Siblings own={measured} others={others} model={known_as.model} />
         {known_as.serial && <Health serial={known_as.serial} />}
-        {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}
+        {smart && <Panel title="SMART at the last burn-in" note={<Term of="SMART">what SMART is</Term>} span="c7"><SmartTable rows={smart.smart} /></Panel>}
         <Lately drive={drive ? drive.id : id} jobs={jobs} span={smart ? "c5" : "c12"} />
       </div>
     </main>

@@ -1,6 +1,7 @@
 /** What a person chooses beside the playbook: limits, formatting afterwards, soak. */
 import { useSignal, type Signal } from "@preact/signals";
 import type { FileSystem, FormatRequest, PlanOptions, PlaybookInfo, Profile, Table } from "@wire";
+import { Term } from "../term";
 
 /** Nothing chosen. */
 export const PLAIN: PlanOptions = { profile: "used", format: null, give_up: [], soak_hours: null };
@@ -79,7 +80,7 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
         <div class="row">
           <label class="check">
             <input type="checkbox" checked={now.soak_hours !== null} onChange={(event) => set({ soak_hours: event.currentTarget.checked ? 24 : null })} />
-            <span><b>Soak</b><span>go on writing and reading, round after round, for so many hours</span></span>
+            <span><b><Term of="Soak" /></b><span>go on writing and reading, round after round, for so many hours</span></span>
           </label>
           {now.soak_hours !== null && (
             <label class="small">Hours, 1 to 720
@@ -106,7 +107,7 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
                     {Object.entries(FILE_SYSTEMS).map(([value, { name }]) => <option key={value} value={value}>{name}</option>)}
                   </select>
                 </label>
-                <label class="small">Partition table
+                <label class="small">Partition table (<Term of="GPT" />, <Term of="MBR" />)
                   <select value={format.table} onChange={(event) => setFormat({ table: event.currentTarget.value as Table })}>
                     {Object.entries(TABLES).map(([value, words]) => <option key={value} value={value}>{words}</option>)}
                   </select>

@@ -7,6 +7,7 @@ import { bytes, contentWords, lastFour, plural } from "../../format";
 import { known } from "../../state/app";
 import { AGAIN, GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
+import { Words } from "../term";
 import { modelWords, onBench, Plate, whichWords } from "./bay";
 
 /** What a plan would lose, for the line under the heading. */
@@ -68,10 +69,10 @@ function Loss({ drive, model, ill }: { drive: PlanDrive; model: string; ill: Dri
   const { head, detail } = contentWords(drive.content);
   return (
     <div class="loss">
-      <div class="what">{drive.content.state === "empty" ? head : <em>{head}</em>}</div>
-      {detail && <div class="how">{detail}</div>}
+      <div class="what">{drive.content.state === "empty" ? head : <em><Words text={head} /></em>}</div>
+      {detail && <div class="how"><Words text={detail} /></div>}
       <div class="drv">{model}, {bytes(drive.capacity)}<br /><Serial serial={drive.serial} /></div>
-      {ill && <p class={`v is-${ill.severity === "critical" ? "fail" : "warn"} ill`}><Shape of={ill.severity === "critical" ? "fail" : "warn"} />It tells of itself: {ill.says}</p>}
+      {ill && <p class={`v is-${ill.severity === "critical" ? "fail" : "warn"} ill`}><Shape of={ill.severity === "critical" ? "fail" : "warn"} />It tells of itself: <Words text={ill.says} /></p>}
     </div>
   );
 }
@@ -106,7 +107,7 @@ function LabelField(props: { drive: PlanDrive; index: number; which: string; tex
         {state === "right" && <Shape of="pass" />}
         {state === "wrong" && <Shape of="fail" />}
       </span>
-      <span class="msg" id={`${id}-m`} aria-live="polite">{message}</span>
+      <span class="msg" id={`${id}-m`} aria-live="polite"><Words text={message} /></span>
     </div>
   );
 }

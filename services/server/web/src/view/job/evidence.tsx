@@ -6,6 +6,7 @@ import { bytes, clock, dated, grouped, phaseName, within } from "../../format";
 import { now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { Icon, Panel, Shape } from "../bits";
+import { Words } from "../term";
 import { FILE_SYSTEMS } from "../gate/options";
 import { Revoked } from "./revoked";
 import { stepName } from "./steps";
@@ -46,7 +47,7 @@ export function SelfTests({ job }: { job: Job }) {
             const { shape, word } = SELF_TEST[test.outcome];
             return (
               <li key={index} class={`is-${shape}`}><Shape of={shape} /><div><b>{phaseName(test.phase)} {word}</b>
-                <span class="rule">{[test.told, test.lba === null ? "" : `first failing sector: LBA ${grouped(test.lba)}`].filter(Boolean).join("; ")}</span></div></li>
+                <span class="rule"><Words text={[test.told, test.lba === null ? "" : `first failing sector: LBA ${grouped(test.lba)}`].filter(Boolean).join("; ")} /></span></div></li>
             );
           })}
         </ul>

@@ -7,6 +7,7 @@ import { printing } from "../../printing";
 import { isOver } from "../../state/store";
 import { Panel } from "../bits";
 import { useSort } from "../sort";
+import { Words } from "../term";
 import { stepName } from "./steps";
 
 const SHOWN = 20;
@@ -34,7 +35,7 @@ export function Findings({ job }: { job: Job }) {
             {list.map((finding, index) => (
               <tr key={index}>
                 <td class="nm is-fail"><b>{faultName(finding.kind)}</b></td>
-                <td data-k="Where" class="mono">{findingPlace(finding)}</td>
+                <td data-k="Where" class="mono">{index === 0 ? <Words text={findingPlace(finding)} /> : findingPlace(finding)}</td>
                 <td data-k="Sectors" class="num">{grouped(finding.sectors)}</td>
                 <td data-k="Found there" class="mono">{finding.found === null ? "–" : `data of LBA ${grouped(finding.found)}`}</td>
                 <td data-k="Seen in">{stepName(job, finding.step, finding.phase)}</td>

@@ -3,6 +3,7 @@ import type { Job, Surface } from "@wire";
 
 import { grouped } from "../../format";
 import { Panel } from "../bits";
+import { Term } from "../term";
 import { stepName } from "./steps";
 
 /** A time in microseconds as people read it. */
@@ -45,14 +46,14 @@ export function Latency({ job, alone }: { job: Job; alone: boolean }) {
   const ticks = range ? [range.first, Math.round((range.first + range.last + 1) / 2), range.last + 1] : [];
   return (
     <Panel title="How long one access takes" span={alone ? "c12" : "c5"} note={range ? "number of accesses, on a logarithmic scale" : undefined}>
-      {rows.length === 0 ? <p class="mute">Not measured yet.</p> : <div class={alone ? "pcts" : ""}>{rows.map((surface) => {
+      {rows.length === 0 ? <p class="mute">Not measured yet.</p> : <div class={alone ? "pcts" : ""}>{rows.map((surface, n) => {
         const name = stepName(job, surface.step, surface.phase);
         return (
           <div key={surface.step} class="pct">
             <div class="of">{name}</div>
             {range && <div class="hist"><Bars surface={surface} {...range} label={name} /><div class="scale" aria-hidden="true">{ticks.map((bin) => <span key={bin}>{micros(2 ** bin)}</span>)}</div></div>}
             <div><span class="k">half under</span><span class="n">{micros(surface.p50_us)}</span></div>
-            <div><span class="k">99 % under</span><span class="n">{micros(surface.p99_us)}</span></div>
+            <div><span class="k">{n === 0 ? <Term of="p99">99 % under</Term> : "99 % under"}</span><span class="n">{micros(surface.p99_us)}</span></div>
             <div><span class="k">longest</span><span class="n">{micros(surface.max_us)}</span></div>
           </div>
         );

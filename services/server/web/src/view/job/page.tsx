@@ -10,6 +10,7 @@ import { known } from "../../state/app";
 import { addJobs, isOver } from "../../state/store";
 import { useAgain } from "../again";
 import { Panel, ProblemNote } from "../bits";
+import { Term } from "../term";
 import { Banners, unheardOf } from "../box";
 import { SurfacePlot } from "./plot";
 import { CertificatePanel, FormattedPanel, Resumes, SelfTests } from "./evidence";
@@ -63,7 +64,7 @@ export function JobPage({ id }: { id: string }) {
         <Timeline job={job} live={live} />
         {(job.findings.length > 0 || isOver(job)) && <Findings job={job} />}
         {smart && (
-          <Panel title="SMART, before and after" span="c7">
+          <Panel title="SMART, before and after" note={<Term of="SMART">what SMART is</Term>} span="c7">
             {job.smart.length > 0 ? <SmartTable rows={job.smart} running={!isOver(job)} /> : <p class="mute">{isOver(job) ? "The drive tells nothing." : "Nothing read yet."}</p>}
           </Panel>
         )}

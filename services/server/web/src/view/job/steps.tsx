@@ -3,6 +3,7 @@ import type { Job, Phase, PhaseState } from "@wire";
 
 import { duration, phaseName, rate, timeLeft } from "../../format";
 import { shareOf } from "../../state/store";
+import { Words } from "../term";
 
 /** A step's name among the others of its job. */
 export function stepName(job: Pick<Job, "phases">, step: number, phase: Phase): string {
@@ -56,7 +57,7 @@ export function Track({ job, live }: { job: Job; live: boolean }) {
         return (
           <li key={step} class={kind} style={{ "--w": weight(phase) }} aria-current={phase.status === "running" ? "step" : undefined}>
             <div class="bar"><i style={{ width: `${((share ?? 0) * 100).toFixed(1)}%` }} /></div>
-            <div class="nm">{phaseName(phase.phase)}{share !== null && `, ${Math.floor(share * 100)}\u00a0%`}{phase.note && <span class="nt">{phase.note}</span>}</div>
+            <div class="nm"><Words text={phaseName(phase.phase)} />{share !== null && `, ${Math.floor(share * 100)}\u00a0%`}{phase.note && <span class="nt">{phase.note}</span>}</div>
             <div class="du">{beneath(job, phase, step, live).filter((text) => text && text !== "–").join(", ")}</div>
           </li>
         );

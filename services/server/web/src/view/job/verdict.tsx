@@ -5,6 +5,7 @@ import { verdictShape } from "../../format";
 import { Icon, Panel, Shape, VerdictMark } from "../bits";
 import { optionWords } from "../gate/options";
 import { useSort } from "../sort";
+import { Words } from "../term";
 import { Seen } from "./ack";
 import { Revoked } from "./revoked";
 
@@ -30,7 +31,7 @@ export function VerdictPanel({ job }: { job: Job }) {
   const revoked = job.certificate?.revoked;
   return (
     <Panel title="Verdict" span="c12" note={[`engine ${verdict.engine}`, `playbook ${job.playbook}`, ...optionWords(job.options), `started by ${job.actor}`].join(", ")}>
-      <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b>{verdict.summary}</span></p>
+      <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b><Words text={verdict.summary} /></span></p>
       {/* Who reads no further than the word must not take it for today's. */}
       {revoked && <Revoked what="No longer holds since" by={revoked} />}
       <Seen job={job} />
@@ -40,7 +41,7 @@ export function VerdictPanel({ job }: { job: Job }) {
           <tbody>
             {list.map((rule) => (
               <tr key={rule.id}>
-                <td data-k="Rule">{meaning(rule)}{rule.means && <small class="mono">{rule.id}</small>}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
+                <td data-k="Rule"><Words text={meaning(rule)} />{rule.means && <small class="mono">{rule.id}</small>}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
                 <td data-k="Seen">{rule.value}</td><td data-k="Limit">{limitWords(rule)}</td><td data-k="Source">{rule.source}</td>
               </tr>
             ))}
@@ -48,7 +49,7 @@ export function VerdictPanel({ job }: { job: Job }) {
         </table>
       )}
       {list.length === 0 && <p class="mute">No limit was exceeded.</p>}
-      {toldWords(verdict.rules).map((words) => <p key={words} class="note"><Icon name="info" />{words}</p>)}
+      {toldWords(verdict.rules).map((words) => <p key={words} class="note"><Icon name="info" /><Words text={words} /></p>)}
     </Panel>
   );
 }
