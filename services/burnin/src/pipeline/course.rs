@@ -26,8 +26,9 @@ impl Pipeline {
             self.finish(Some(Stop::TooManyErrors));
             return;
         }
+        // What was given up has come no further than it had then.
         if let Some(record_done) = self.done_bytes()
-            && let Some(record) = self.record()
+            && let Some(record) = self.record().filter(|record| record.unsupported.is_none())
         {
             record.done = record_done;
         }

@@ -1,5 +1,6 @@
 //! A trim that fails: a drive that takes none, or one that failed at it.
 
+use wire::Bytes;
 use wire::job::FaultKind;
 use wire::unproven::{FAILED_OR_REFUSED, GIVEN_UP};
 
@@ -75,6 +76,10 @@ impl Pipeline {
             .retain(|_, group| group.op != Op::Trim || !group.errno.is_some_and(refuses));
         self.untold_findings = true;
         self.skip(&format!("the drive refuses a trim ({})", errno_text(errno)));
+        // What was begun beside it is refused, too.
+        if let Some(record) = self.record() {
+            record.done = Bytes(0);
+        }
     }
 
     /// A trim fails for good: the step is given up.
