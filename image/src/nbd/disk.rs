@@ -169,7 +169,7 @@ impl Disk {
     /// Reads whole sectors at byte `offset` into `data`.
     pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), Refusal> {
         let sectors = self.whole(offset, data.len())?;
-        let mut state = self.pace(&sectors)?;
+        let mut state = self.pace(&sectors, false)?;
         state.counters.reads += 1;
         if state.plan.is_honest() && state.cache.as_ref().is_none_or(BTreeMap::is_empty) {
             return state.medium.read(sectors.start, data).map_err(|_| Refusal::Io);
@@ -191,7 +191,7 @@ impl Disk {
     /// Writes whole sectors at byte `offset`; with `fua` they last when this returns.
     pub fn write(&self, offset: u64, data: &[u8], fua: bool) -> Result<(), Refusal> {
         let sectors = self.whole(offset, data.len())?;
-        let mut state = self.pace(&sectors)?;
+        let mut state = self.pace(&sectors, true)?;
         state.counters.writes += 1;
         state.counters.fua += u64::from(fua);
         if state.plan.is_honest() && state.cache.is_none() {
@@ -213,7 +213,7 @@ impl Disk {
 
     /// Makes everything acknowledged so far last.
     pub fn flush(&self) -> Result<(), Refusal> {
-        let mut state = self.pace(&(0..0))?;
+        let mut state = self.pace(&(0..0), false)?;
         state.counters.flushes += 1;
         if state.plan.ignores_flush() {
             return Ok(());
@@ -236,14 +236,14 @@ impl Disk {
     }
 
     /// Waits as long as the plan says, and gives the state once the request may go on.
-    fn pace(&self, sectors: &Sectors) -> Result<MutexGuard<'_, State>, Refusal> {
+    fn pace(&self, sectors: &Sectors, writes: bool) -> Result<MutexGuard<'_, State>, Refusal> {
         let mut state = self.lock();
         let mut waited = false;
         loop {
             if !state.powered {
                 return Err(Refusal::Dead);
             }
-            match state.plan.pace(sectors) {
+            match state.plan.pace(sectors, writes) {
                 Pace::After(time) if !waited => {
                     waited = true;
                     drop(state);

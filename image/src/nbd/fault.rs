@@ -33,6 +33,8 @@ pub enum Fault {
     WriteError(Sectors),
     /// Each request that touches these sectors is answered after this time.
     Delay { at: Sectors, by: Duration },
+    /// The same of writes alone, as of a shingled disk that keeps house.
+    DelayWrites { at: Sectors, by: Duration },
     /// A request that touches these sectors is not answered until the plan changes or the power goes.
     Hang(Sectors),
     /// Flushes and forced writes are acknowledged and do nothing: what is in a volatile cache stays there.
@@ -89,7 +91,7 @@ impl Plan {
                 Fault::ReadError(_) | Fault::MisdirectReads { .. } | Fault::Swap { .. } => {}
                 Fault::DropWrites(_) | Fault::MisdirectWrites { .. } | Fault::WriteError(_) => {}
                 Fault::FlipBit { .. } | Fault::Wrap { .. } => {}
-                Fault::Delay { .. } | Fault::Hang(_) | Fault::IgnoreFlush => {}
+                Fault::Delay { .. } | Fault::DelayWrites { .. } | Fault::Hang(_) | Fault::IgnoreFlush => {}
             }
         }
         Some(self.cell(place))
@@ -110,7 +112,7 @@ impl Plan {
                 Fault::MisdirectWrites { .. } | Fault::Swap { .. } => {}
                 Fault::ReadError(_) | Fault::MisdirectReads { .. } => {}
                 Fault::FlipBit { .. } | Fault::Wrap { .. } => {}
-                Fault::Delay { .. } | Fault::Hang(_) | Fault::IgnoreFlush => {}
+                Fault::Delay { .. } | Fault::DelayWrites { .. } | Fault::Hang(_) | Fault::IgnoreFlush => {}
             }
         }
         Ok(place.map(|p| self.cell(p)))
@@ -136,14 +138,15 @@ impl Plan {
 
     /// How long a request over `sectors` takes.
     #[must_use]
-    pub fn pace(&self, sectors: &Sectors) -> Pace {
+    pub fn pace(&self, sectors: &Sectors, writes: bool) -> Pace {
         let touches = |at: &Sectors| at.start < sectors.end && sectors.start < at.end;
         let mut delay = Duration::ZERO;
         for fault in &self.faults {
             match fault {
                 Fault::Hang(at) if touches(at) => return Pace::Never,
                 Fault::Delay { at, by } if touches(at) => delay += *by,
-                Fault::Hang(_) | Fault::Delay { .. } => {}
+                Fault::DelayWrites { at, by } if writes && touches(at) => delay += *by,
+                Fault::Hang(_) | Fault::Delay { .. } | Fault::DelayWrites { .. } => {}
                 Fault::ReadError(_) | Fault::WriteError(_) | Fault::DropWrites(_) => {}
                 Fault::MisdirectReads { .. } | Fault::MisdirectWrites { .. } | Fault::Swap { .. } => {}
                 Fault::FlipBit { .. } | Fault::Wrap { .. } | Fault::IgnoreFlush => {}
@@ -220,11 +223,21 @@ mod tests {
                 at: 15..20,
                 by: Duration::from_millis(7),
             })
+            .with(Fault::DelayWrites {
+                at: 30..40,
+                by: Duration::from_millis(9),
+            })
             .with(Fault::Hang(90..91));
-        assert_eq!(plan.pace(&(0..10)), Pace::Now);
-        assert_eq!(plan.pace(&(0..11)), Pace::After(Duration::from_millis(5)));
-        assert_eq!(plan.pace(&(19..30)), Pace::After(Duration::from_millis(12)));
-        assert_eq!(plan.pace(&(80..100)), Pace::Never);
+        for (sectors, writes, pace) in [
+            (0..10, false, Pace::Now),
+            (0..11, false, Pace::After(Duration::from_millis(5))),
+            (19..30, true, Pace::After(Duration::from_millis(12))),
+            (39..41, false, Pace::Now),
+            (39..41, true, Pace::After(Duration::from_millis(9))),
+            (80..100, false, Pace::Never),
+        ] {
+            assert_eq!(plan.pace(&sectors, writes), pace, "{sectors:?}, {writes}");
+        }
     }
 
     proptest! {

@@ -44,6 +44,18 @@ pub struct Defect {
     pub once: bool,
 }
 
+/// What a trim does to a drive's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trims {
+    /// Nothing: SATA and SCSI drives say that they take none, NVMe and virtio ones acknowledge it.
+    #[default]
+    Unknown,
+    /// Nothing, and it is acknowledged.
+    Ignored,
+    /// They read as zeros afterwards.
+    Done,
+}
+
 /// A drive of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drive {
@@ -69,6 +81,12 @@ pub struct Drive {
     pub read_only: bool,
     /// A card in a reader: USB only.
     pub removable: bool,
+    /// What it does with trims.
+    pub trims: Trims,
+    /// It says that it does not rotate: SATA and SCSI, of which other drives say 7,200 a minute.
+    pub flash: bool,
+    /// Bytes of a zone, of which each is only written in sequence: NVMe only.
+    pub zones: Option<u64>,
     /// Position in the firmware's boot order, lowest first.
     pub boot_index: Option<u32>,
 }
@@ -89,6 +107,9 @@ impl Drive {
             defects: Vec::new(),
             read_only: false,
             removable: false,
+            trims: Trims::default(),
+            flash: false,
+            zones: None,
             boot_index: None,
         }
     }
@@ -128,6 +149,27 @@ impl Drive {
         self
     }
 
+    /// The drive, which takes trims: flash does, and a disk that does so is a shingled one.
+    #[must_use]
+    pub fn trims(mut self, trims: Trims) -> Self {
+        self.trims = trims;
+        self
+    }
+
+    /// The drive, which does not rotate.
+    #[must_use]
+    pub fn flash(mut self) -> Self {
+        self.flash = true;
+        self
+    }
+
+    /// The drive in zones of so many bytes, host-managed.
+    #[must_use]
+    pub fn zones(mut self, bytes: u64) -> Self {
+        self.zones = Some(bytes);
+        self
+    }
+
     /// The drive with this model.
     #[must_use]
     pub fn model(mut self, model: &str) -> Self {
@@ -159,17 +201,30 @@ impl Drive {
     pub fn blockdev(&self) -> Value {
         let path = |p: &Path| p.display().to_string();
         let cache = json!({ "no-flush": true });
+        let discard = self.discard();
         let bytes = match &self.source {
             // A file's flushes stop at the host's page cache: the host does not lose power in a test.
-            Source::Raw(p) => json!({ "driver": "raw", "read-only": self.read_only, "cache": cache,
-                "file": { "driver": "file", "filename": path(p), "read-only": self.read_only, "cache": cache } }),
-            Source::Qcow2(p) => json!({ "driver": "qcow2", "read-only": self.read_only, "cache": cache,
-                "file": { "driver": "file", "filename": path(p), "read-only": self.read_only, "cache": cache } }),
-            Source::Nbd(p) => json!({ "driver": "nbd", "read-only": self.read_only,
+            Source::Raw(p) => json!({ "driver": "raw", "read-only": self.read_only, "cache": cache, "discard": discard,
+                "file": { "driver": "file", "filename": path(p), "read-only": self.read_only, "cache": cache,
+                    "discard": discard } }),
+            Source::Qcow2(p) => {
+                json!({ "driver": "qcow2", "read-only": self.read_only, "cache": cache, "discard": discard,
+                "file": { "driver": "file", "filename": path(p), "read-only": self.read_only, "cache": cache,
+                    "discard": discard } })
+            }
+            Source::Nbd(p) => json!({ "driver": "nbd", "read-only": self.read_only, "discard": discard,
                 "server": { "type": "unix", "path": path(p) } }),
         };
         json!({ "driver": "throttle", "node-name": self.node(), "read-only": self.read_only,
-                "throttle-group": self.throttle_group(), "file": self.failing(bytes) })
+                "discard": discard, "throttle-group": self.throttle_group(), "file": self.failing(bytes) })
+    }
+
+    /// What each of its block nodes does with a trim: one that ignores it passes none on.
+    fn discard(&self) -> &'static str {
+        match self.trims {
+            Trims::Done => "unmap",
+            Trims::Unknown | Trims::Ignored => "ignore",
+        }
     }
 
     /// These bytes below the drive's defects; without any, as they are.
@@ -182,25 +237,40 @@ impl Drive {
                 "sector": defect.sector, "errno": libc::EIO, "once": defect.once })
         };
         let rules: Vec<Value> = self.defects.iter().map(rule).collect();
-        json!({ "driver": "blkdebug", "read-only": self.read_only, "image": bytes, "inject-error": rules })
+        json!({ "driver": "blkdebug", "read-only": self.read_only, "discard": self.discard(), "image": bytes,
+                "inject-error": rules })
+    }
+
+    /// The namespace of an NVMe drive in zones as `device_add` wants it, behind its device; other drives have theirs in that.
+    #[must_use]
+    pub fn namespace(&self) -> Option<Value> {
+        let zone = self.zones?;
+        let namespace = json!({ "driver": "nvme-ns", "id": format!("{}-zones", self.id), "bus": self.id,
+            "drive": self.node(), "zoned": true, "zoned.zone_size": zone });
+        Some(namespace)
     }
 
     /// The device as `device_add` wants it, on port `port` of its bus (SATA, NVMe and virtio have one drive a port).
     #[must_use]
     pub fn device(&self, port: usize) -> Value {
         let mut device = match self.bus {
-            // A disk with a speed that took trim commands would be a shingled one.
-            Bus::Sata => json!({ "driver": "ide-hd", "bus": format!("ahci.{port}"), "rotation_rate": 7200,
-                "discard_granularity": 0 }),
-            Bus::Scsi => json!({ "driver": "scsi-hd", "bus": "scsi.0", "rotation_rate": 7200, "discard_granularity": 0,
-                                 "rerror": "report", "werror": "report" }),
+            Bus::Sata => json!({ "driver": "ide-hd", "bus": format!("ahci.{port}") }),
+            Bus::Scsi => json!({ "driver": "scsi-hd", "bus": "scsi.0", "rerror": "report", "werror": "report" }),
             Bus::Nvme => json!({ "driver": "nvme", "bus": format!("port{port}") }),
             Bus::Usb => json!({ "driver": "usb-storage", "bus": "xhci.0" }),
             Bus::Virtio => json!({ "driver": "virtio-blk-pci", "bus": format!("port{port}"),
                                    "rerror": "report", "werror": "report" }),
         };
         device["id"] = json!(self.id);
-        device["drive"] = json!(self.node());
+        if self.zones.is_none() {
+            device["drive"] = json!(self.node());
+        }
+        if matches!(self.bus, Bus::Sata | Bus::Scsi) {
+            device["rotation_rate"] = json!(if self.flash { NO_ROTATION } else { 7200 });
+            if self.trims == Trims::Unknown {
+                device["discard_granularity"] = json!(0);
+            }
+        }
         device["serial"] = json!(self.serial);
         if let (Some(wwn), Bus::Sata | Bus::Scsi) = (self.wwn, self.bus) {
             device["wwn"] = json!(wwn);
@@ -219,6 +289,9 @@ impl Drive {
         device
     }
 }
+
+/// The nominal rotation rate of what does not rotate. Source: ACS-5 §7.13.6, SBC-4 §6.6.2.
+const NO_ROTATION: u16 = 1;
 
 /// A world-wide name for a serial: NAA 5, a vendor of our own, FNV-1a of the serial.
 fn wwn_of(serial: &str) -> u64 {
@@ -254,6 +327,35 @@ mod tests {
         ] {
             assert_eq!(raw(bus).device(0).get("wwn").is_some(), has, "{bus:?}");
         }
+    }
+
+    #[test]
+    fn a_trim_reaches_every_layer_or_none_and_a_disk_takes_none_unless_it_is_said() {
+        let discards = |drive: &Drive| {
+            let node = drive.blockdev();
+            [&node, &node["file"], &node["file"]["file"]].map(|layer| layer["discard"].clone())
+        };
+        let plain = raw(Bus::Sata);
+        assert_eq!(discards(&plain), [json!("ignore"), json!("ignore"), json!("ignore")]);
+        assert_eq!(plain.device(0)["discard_granularity"], 0);
+        let takes = raw(Bus::Sata).trims(Trims::Done);
+        assert_eq!(discards(&takes), [json!("unmap"), json!("unmap"), json!("unmap")]);
+        let [takes, flash] = [takes.clone(), takes.flash()].map(|drive| drive.device(0));
+        assert_eq!(
+            (takes.get("discard_granularity"), &takes["rotation_rate"]),
+            (None, &json!(7200))
+        );
+        assert_eq!(flash["rotation_rate"], NO_ROTATION);
+    }
+
+    #[test]
+    fn a_drive_in_zones_has_its_bytes_in_its_namespace() {
+        let drive = raw(Bus::Nvme).zones(4 << 20);
+        assert_eq!((drive.device(0).get("drive"), raw(Bus::Nvme).namespace()), (None, None));
+        let space = drive
+            .namespace()
+            .map(|space| (space["bus"].clone(), space["drive"].clone()));
+        assert_eq!(space, Some((json!("st0001"), json!("node-st0001"))));
     }
 
     #[test]

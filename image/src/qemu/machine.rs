@@ -325,6 +325,9 @@ impl Machine {
             add("-object", drive.throttle_object().to_string());
             add("-blockdev", drive.blockdev().to_string());
             add("-device", drive.device(port).to_string());
+            if let Some(namespace) = drive.namespace() {
+                add("-device", namespace.to_string());
+            }
         }
         Ok(args)
     }

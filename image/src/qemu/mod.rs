@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`arch`], [`ports`] | processor architecture; ports of drives |
 //! | [`machine`] | [`Machine`]: architecture, firmware, boot medium, drives → QEMU's arguments (pure) |
-//! | [`drive`] | [`Drive`]: bus, serial, WWN, source, speed → QEMU's block node and device (pure) |
+//! | [`drive`] | [`Drive`]: bus, serial, WWN, source, speed, trims, zones → QEMU's block node and device (pure) |
 //! | [`firmware`] | [`Firmware`]: BIOS, UEFI, Secure Boot, 32-bit UEFI |
 //! | [`vm`] | [`Vm`]: the running process; serial log, waiting, plugging, pulling |
 //! | [`qmp`] | QEMU's control socket |
@@ -32,7 +32,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use arch::Arch;
-pub use drive::{Bus, Defect, Drive, Source};
+pub use drive::{Bus, Defect, Drive, Source, Trims};
 pub use firmware::Firmware;
 pub use machine::Machine;
 pub use vm::Vm;

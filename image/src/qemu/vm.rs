@@ -217,6 +217,9 @@ impl Vm {
         self.qmp.execute("object-add", drive.throttle_object())?;
         self.qmp.execute("blockdev-add", drive.blockdev())?;
         self.qmp.execute("device_add", drive.device(port))?;
+        if let Some(namespace) = drive.namespace() {
+            self.qmp.execute("device_add", namespace)?;
+        }
         self.drives.push(drive);
         Ok(())
     }
@@ -285,6 +288,15 @@ impl Vm {
             "qom-set",
             json!({ "path": path, "property": "limits", "value": limits }),
         )?;
+        Ok(())
+    }
+
+    /// What an NVMe drive warns of from now on: the bits of its health log's first byte.
+    pub fn set_warnings(&mut self, id: &str, bits: u8) -> Result<(), Error> {
+        let path = format!("/machine/peripheral/{id}");
+        let property = "smart_critical_warning";
+        self.qmp
+            .execute("qom-set", json!({ "path": path, "property": property, "value": bits }))?;
         Ok(())
     }
 

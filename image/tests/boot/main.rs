@@ -27,6 +27,7 @@ mod console;
 mod controllers;
 mod cuts;
 mod drives;
+mod flash;
 mod format;
 mod gate;
 mod guard;
