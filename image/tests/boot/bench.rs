@@ -303,6 +303,15 @@ impl Bench {
         self.fire(&plan, &armed).unwrap()
     }
 
+    /// Starts a playbook that only reads.
+    pub(crate) fn scan(&self, serial: &str, playbook: &str) -> JobId {
+        let drive = self.offered(serial).id.unwrap();
+        let started: Started = self
+            .post("/scans", &json!({ "drives": [drive], "playbook": playbook }))
+            .unwrap();
+        started.jobs.into_iter().next().unwrap()
+    }
+
     /// Plans, arms and starts a burn-in of one drive with options.
     pub(crate) fn burn_with(&self, serial: &str, playbook: &str, options: &PlanOptions) -> JobId {
         let plan = self

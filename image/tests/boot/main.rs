@@ -37,6 +37,7 @@ mod lights;
 mod lost;
 mod medium;
 mod network;
+mod playbooks;
 mod played;
 mod power;
 mod services;
