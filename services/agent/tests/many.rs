@@ -185,6 +185,7 @@ impl Worker {
             limits,
             io: Io::default(),
             resume: None,
+            failed_before: false,
             pace: Some(PACE),
             medium: None,
         };

@@ -319,7 +319,9 @@ impl Session {
     /// on with it.
     fn retire(&mut self, device: &mut dyn Device, order: &Order) {
         let ended = match &self.evidence().stopped {
-            Some(Stop::TooManyErrors | Stop::FakeCapacity | Stop::Resized { .. } | Stop::Hung) => true,
+            Some(Stop::TooManyErrors | Stop::FirstFault | Stop::FakeCapacity | Stop::Resized { .. } | Stop::Hung) => {
+                true
+            }
             // It goes on from its checkpoint, or the drive is not there, or nothing more may be done to it.
             Some(
                 Stop::Asked { .. } | Stop::Engine { .. } | Stop::Stranger { .. } | Stop::Disconnected | Stop::Reserved,

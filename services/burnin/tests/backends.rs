@@ -41,6 +41,7 @@ fn order(phases: &[Phase], io: Io) -> Order {
         limits: Limits::default(),
         io,
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

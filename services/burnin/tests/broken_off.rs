@@ -43,6 +43,7 @@ fn order(geometry: Geometry) -> Order {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

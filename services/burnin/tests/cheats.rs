@@ -141,6 +141,7 @@ fn burn(trick: Trick, steps: Vec<Step>) -> (Cheat, Evidence, Verdict) {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     };

@@ -93,6 +93,7 @@ fn order(steps: Vec<Step>) -> Order {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

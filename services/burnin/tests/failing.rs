@@ -5,14 +5,16 @@
 mod common;
 
 use burnin::device::Geometry;
-use burnin::evidence::Evidence;
+use burnin::evidence::{Evidence, Stop};
+use burnin::findings::fails;
 use burnin::playbook::plain;
 use burnin::runner;
 use burnin::sim::{Fault, Plan, Sim};
 use burnin::verdict::{Case, Failing, failing, judge};
-use burnin::worker::{Order, Report};
+use burnin::worker::{Limits, Order, Report, Resumption};
 use common::{Dice, STANDARD, SURFACE, bare as order, faults, geometry, seeds};
-use wire::job::Outcome;
+use wire::job::{FaultKind, Finding, Outcome, Phase};
+use wire::{Lba, Time};
 
 /// What was told on the way.
 #[derive(Default)]
@@ -108,4 +110,136 @@ fn the_log_has_a_line_at_the_first_bad_sector_of_a_step_and_at_each_doubling() {
     assert!((300..305).contains(&lba.0), "{lba}");
     let words = format!("sectors could not be read (1 sector; first at {lba}: I/O error");
     assert!(why.words.starts_with(&words), "{}", why.words);
+}
+
+/// One that is to end at its first fault.
+fn at_first(order: Order) -> Order {
+    Order {
+        limits: Limits {
+            stop_at_first: true,
+            ..order.limits
+        },
+        ..order
+    }
+}
+
+/// Whatever the fault: with it the job ends as FAILED, or nothing fails it and the job is as one without the option.
+#[test]
+fn the_first_fault_that_fails_the_drive_ends_a_job_that_is_to_end_at_it_as_failed() {
+    let (mut ended, mut whole) = (0, 0);
+    for seed in seeds(300) {
+        let mut dice = Dice(seed ^ 0xf1_2575);
+        let geometry = geometry(&mut dice);
+        let mut plan = Plan::with(faults(&mut dice, geometry));
+        plan.errno = dice.one_of(&[libc::EIO, libc::ENODATA]);
+        let steps = if dice.below(2) == 0 {
+            plain(&SURFACE)
+        } else {
+            plain(&STANDARD)
+        };
+        let order = order(geometry, steps, &mut dice);
+        let slots = 1 + usize::try_from(dice.below(4)).unwrap();
+        let run = |order: &Order| {
+            let mut sim = Sim::new(geometry, plan.clone(), slots, order.io.block as usize, seed);
+            let (evidence, told) = burn(&mut sim, order);
+            (evidence, told, sim.moved())
+        };
+        let (all, _, moved) = run(&order);
+        let (evidence, told, less) = run(&at_first(order));
+        let outcome = judge(&Case::new(&evidence)).outcome;
+        assert!(told.failing.is_empty(), "seed {seed}: it does not go on");
+        if evidence.stopped == Some(Stop::FirstFault) {
+            assert_eq!(outcome, Outcome::Failed, "seed {seed}: {evidence:?}");
+            assert!(less <= moved, "seed {seed}");
+            ended += 1;
+        } else {
+            assert_eq!(outcome, judge(&Case::new(&all)).outcome, "seed {seed}: {evidence:?}");
+            assert!(
+                outcome != Outcome::Failed || evidence.stopped == Some(Stop::FakeCapacity),
+                "seed {seed}: {evidence:?}"
+            );
+            whole += 1;
+        }
+    }
+    assert!(ended > 50 && whole > 5, "{ended} ended, {whole} did not");
+}
+
+const LARGE: Geometry = Geometry {
+    sectors: 1_200,
+    sector: 512,
+    physical: 512,
+};
+
+#[test]
+fn what_lies_behind_the_first_fault_stays_untested_and_the_verdict_says_so() {
+    let mut order = at_first(order(LARGE, plain(&SURFACE), &mut Dice(8)));
+    order.io.block = 512 * 16;
+    let faults = vec![Fault::ReadError { lba: 300 }, Fault::ReadError { lba: 900 }];
+    let mut sim = Sim::new(LARGE, Plan::with(faults), 1, order.io.block as usize, 8);
+    let mut reports = Vec::new();
+    let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |report| {
+        reports.push(report);
+    })
+    .unwrap();
+    assert_eq!(evidence.stopped, Some(Stop::FirstFault));
+    assert_eq!(evidence.bad_sectors(), 1);
+    assert!(evidence.verified().0 < 320 * 512, "{}", evidence.verified());
+    let verdict = judge(&Case::new(&evidence));
+    assert_eq!(verdict.outcome, Outcome::Failed);
+    assert!(
+        verdict.summary.contains("first at LBA 300") && verdict.summary.ends_with("the rest was not tested."),
+        "{}",
+        verdict.summary
+    );
+    let fired: Vec<&str> = verdict.rules.iter().map(|hit| hit.id.as_str()).collect();
+    assert!(
+        fired.contains(&"not-covered") && fired.contains(&"not-finished"),
+        "{fired:?}"
+    );
+    // Its last checkpoint has the fault: whoever lost the end, and goes on, looks whose drive it is, and ends.
+    let text = reports.iter().rev().find_map(|report| match report {
+        Report::Checkpoint { text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    order.resume = Some(Resumption {
+        checkpoint: text.unwrap(),
+        why: "power cut or reset".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let moved = sim.moved();
+    let (again, _) = burn(&mut sim, &order);
+    assert_eq!(again.stopped, Some(Stop::FirstFault));
+    assert_eq!(again.defects, evidence.defects);
+    assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
+    assert!(sim.moved() - moved < 64 * 512, "{}", sim.moved() - moved);
+}
+
+/// The worker was killed between the finding and a checkpoint, and what it found shows once only: whoever goes on ends as FAILED all the
+/// same, and tests nothing more.
+#[test]
+fn a_first_fault_whose_checkpoint_was_lost_ends_the_job_that_goes_on() {
+    let lost = [Finding {
+        step: 1,
+        kind: FaultKind::Transient,
+        lba: Some(Lba(7)),
+        sectors: 1,
+        found: None,
+        phase: Phase::Verify,
+        detail: String::new(),
+    }];
+    let mut order = at_first(order(LARGE, plain(&SURFACE), &mut Dice(8)));
+    order.failed_before = fails(&lost);
+    let mut sim = Sim::new(LARGE, Plan::with(Vec::new()), 1, order.io.block as usize, 8);
+    let (evidence, _) = burn(&mut sim, &order);
+    assert_eq!(evidence.stopped, Some(Stop::FirstFault));
+    assert_eq!(sim.moved(), 0);
+    assert_eq!(evidence.memory.good, 1, "the host's memory is asked first");
+    let verdict = judge(&Case {
+        findings_before_loss: &lost,
+        ..Case::new(&evidence)
+    });
+    assert_eq!(verdict.outcome, Outcome::Failed, "{verdict:?}");
+    // To one that is not to end at its first fault it is nothing.
+    order.limits.stop_at_first = false;
+    assert_eq!(burn(&mut sim, &order).0.stopped, None);
 }

@@ -78,6 +78,7 @@ fn burn(steps: &[Step], depth: u8, nth: Option<usize>) -> (usize, bool) {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     };

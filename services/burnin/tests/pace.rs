@@ -85,6 +85,7 @@ fn order(pace: Option<u64>) -> Order {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace,
         medium: None,
     }

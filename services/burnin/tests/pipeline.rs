@@ -40,6 +40,7 @@ fn order(phases: &[Phase], limits: Limits) -> Order {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

@@ -55,6 +55,7 @@ impl<F: FnMut(Access, u64) -> Duration> Queue<F> {
             limits: Limits::default(),
             io,
             resume: None,
+            failed_before: false,
             pace: None,
             medium: None,
         };

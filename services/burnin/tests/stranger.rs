@@ -44,6 +44,7 @@ fn order(phases: &[Phase]) -> Order {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

@@ -40,6 +40,7 @@ fn order(limits: Limits) -> Order {
             depth: 2,
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

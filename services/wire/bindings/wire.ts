@@ -1249,7 +1249,11 @@ give_up: Array<DriveId>,
 /**
  * Repeat the playbook's repeatable steps for this many hours instead of what it says; 1–720.
  */
-soak_hours: number | null, };
+soak_hours: number | null, 
+/**
+ * End a drive's job as FAILED at the first fault that fails it, and leave the rest of it untested.
+ */
+stop_at_first?: boolean, };
 
 export type PlanRequest = { 
 /**

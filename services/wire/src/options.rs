@@ -18,6 +18,12 @@ pub struct PlanOptions {
     pub give_up: Vec<DriveId>,
     /// Repeat the playbook's repeatable steps for this many hours instead of what it says; 1–720.
     pub soak_hours: Option<u32>,
+    /// End a drive's job as FAILED at the first fault that fails it, and leave the rest of it untested.
+    // Told only where it was chosen: a version that does not know it refuses such options alone, and reads all others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    #[ts(optional, as = "Option<bool>")]
+    pub stop_at_first: bool,
 }
 
 /// Which limits judge a drive.
@@ -98,4 +104,28 @@ pub struct Formatted {
     pub checks: Vec<String>,
     /// What went wrong; then nothing above may be relied on.
     pub problem: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// The version in the other slot reads what was begun by this one, and this one what that one has begun.
+    #[test]
+    fn an_end_at_the_first_fault_is_told_only_where_it_was_chosen() {
+        let plain = r#"{"profile":"used","format":null,"give_up":[],"soak_hours":null}"#;
+        assert_eq!(serde_json::to_string(&PlanOptions::default()).unwrap(), plain);
+        assert_eq!(
+            serde_json::from_str::<PlanOptions>(plain).unwrap(),
+            PlanOptions::default()
+        );
+        let chosen = PlanOptions {
+            stop_at_first: true,
+            ..PlanOptions::default()
+        };
+        let text = serde_json::to_string(&chosen).unwrap();
+        assert!(text.ends_with(r#","stop_at_first":true}"#), "{text}");
+        assert_eq!(serde_json::from_str::<PlanOptions>(&text).unwrap(), chosen);
+    }
 }

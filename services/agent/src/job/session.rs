@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
+use burnin::findings::fails;
 use burnin::header::Note;
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use drive::guard::Place;
@@ -30,6 +31,7 @@ impl JobTask {
         });
         let limits = Limits {
             checkpoint_in_ms: Some(self.means.pacer.until_checkpoints(self.means.limits.checkpoint_s)),
+            stop_at_first: self.record.job.options.stop_at_first,
             ..self.means.limits
         };
         let job = &self.record.job;
@@ -55,6 +57,7 @@ impl JobTask {
             limits,
             io: Io::for_drive(held.identity.bus, self.record.rotation),
             resume,
+            failed_before: fails(&self.record.findings_before_loss),
             pace: self.share.as_ref().and_then(crate::pacing::Share::rate),
             medium: Hands::counted(held).filter(|_| self.record.erases()),
         }

@@ -21,6 +21,7 @@ fn go_on(text: &str) {
         limits: Limits::default(),
         io: Io { block: checkpoint.geometry.physical, ..Io::default() },
         resume: Some(Resumption { checkpoint: text.to_owned(), why: String::new(), at: wire::Time::UNIX_EPOCH }),
+        failed_before: false,
         pace: None,
         medium: None,
     };

@@ -150,6 +150,8 @@ pub enum Stop {
     FakeCapacity,
     /// So much is unreadable that going on would take weeks and add nothing.
     TooManyErrors,
+    /// A fault that fails the drive was found, and the job was to end at the first.
+    FirstFault,
     /// Another drive answered in its place when all was done: what was seen may be that one's.
     Stranger {
         /// How it is known.
@@ -237,7 +239,8 @@ impl Evidence {
                 | Stop::Hung
                 | Stop::Reserved
                 | Stop::FakeCapacity
-                | Stop::TooManyErrors,
+                | Stop::TooManyErrors
+                | Stop::FirstFault,
             ) => {}
         }
     }
@@ -512,6 +515,7 @@ mod tests {
             (Some(Stop::FakeCapacity), Stop::Disconnected, Stop::FakeCapacity),
             (Some(Stop::FakeCapacity), why(), Stop::FakeCapacity),
             (Some(Stop::TooManyErrors), why(), Stop::TooManyErrors),
+            (Some(Stop::FirstFault), Stop::Disconnected, Stop::FirstFault),
             (Some(Stop::TooManyErrors), stranger(), stranger()),
             (None, stranger(), stranger()),
             (Some(stranger()), Stop::Disconnected, stranger()),

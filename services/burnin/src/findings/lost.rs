@@ -135,6 +135,11 @@ pub fn outcome_of_all(findings: &[Finding], among: &[Finding], host_bad: bool) -
     findings.iter().map(of).max()
 }
 
+/// Whether these findings of a burn-in whose record was lost fail its drive.
+pub fn fails(findings: &[Finding]) -> bool {
+    outcome_of_all(findings, findings, false) == Some(Outcome::Failed)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]

@@ -20,7 +20,7 @@ use beyond::Beyond;
 pub use beyond::Visit;
 pub(crate) use fault::FLIPS_MAX;
 pub use fault::{Class, Fault};
-pub use lost::{keep_untold, more_bad_sectors, not_met_again, outcome_of_all};
+pub use lost::{fails, keep_untold, more_bad_sectors, not_met_again, outcome_of_all};
 
 /// Runs kept one by one; bad sectors beyond them are only counted, by step, round and class.
 pub const RUNS_MAX: usize = 4096;

@@ -67,7 +67,8 @@ impl Left {
                 | Stop::Hung
                 | Stop::Reserved
                 | Stop::FakeCapacity
-                | Stop::TooManyErrors,
+                | Stop::TooManyErrors
+                | Stop::FirstFault,
             ) => Self::SmartAfter,
         }
     }
@@ -148,6 +149,7 @@ mod tests {
             (Some(Stop::Reserved), Left::SmartAfter),
             (Some(Stop::FakeCapacity), Left::SmartAfter),
             (Some(Stop::TooManyErrors), Left::SmartAfter),
+            (Some(Stop::FirstFault), Left::SmartAfter),
         ] {
             assert_eq!(Left::of(stop.as_ref()), left, "{stop:?}");
             assert_eq!(left.has(Phase::SelfTestExtended), left == Left::All);

@@ -91,7 +91,7 @@ impl Pipeline {
             spent: (0, 0),
             settled: Vec::new(),
             began: now,
-            tally: Tally::default(),
+            tally: Tally::after(order.failed_before),
             unsaved_findings: false,
             untold_findings: true,
             findings_told_at: None,
@@ -151,6 +151,8 @@ impl Pipeline {
             // So that this resume is remembered even if the next interruption comes at once.
             self.checkpoint(now);
         }
+        self.doubt_what_was_found();
+        self.weigh();
     }
 
     /// Says of each step how much it is going to move.

@@ -21,6 +21,9 @@ impl Pipeline {
             return;
         }
         self.weigh();
+        if self.ends_at_first_fault(now) {
+            return;
+        }
         if self.errors > self.limits.errors_max {
             self.book_open_groups();
             self.finish(Some(Stop::TooManyErrors));
@@ -228,6 +231,10 @@ impl Pipeline {
         let fake = || self.evidence.defects.proves_false_capacity(self.geometry);
         if phase == Phase::Probe && self.limits.stop_on_fake && fake() {
             self.finish(Some(Stop::FakeCapacity));
+            return;
+        }
+        self.weigh_up();
+        if self.ends_at_first_fault(now) {
             return;
         }
         let Some(next) = next else {

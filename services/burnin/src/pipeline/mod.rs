@@ -195,7 +195,7 @@ impl Pipeline {
     /// The next request for a free slot; `None` when there is nothing to do until something comes back.
     pub fn next(&mut self, now: Duration, slot: usize) -> Option<Request> {
         self.turn(now);
-        if self.over || self.memory_doubted || self.flights.contains_key(&slot) {
+        if self.over || self.memory_doubted || self.is_at_first_fault() || self.flights.contains_key(&slot) {
             return None;
         }
         let rests = self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some();

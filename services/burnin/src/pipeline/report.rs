@@ -203,7 +203,7 @@ impl Pipeline {
         // What came just before the drive went away, or was another one, may not be its own.
         if matches!(
             stop,
-            Some(Stop::Asked { .. } | Stop::Hung | Stop::Reserved | Stop::Engine { .. })
+            Some(Stop::Asked { .. } | Stop::Hung | Stop::Reserved | Stop::FirstFault | Stop::Engine { .. })
         ) {
             self.evidence = self.as_it_stands();
         }

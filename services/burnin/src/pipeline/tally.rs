@@ -2,12 +2,14 @@
 //! may be days away.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wire::Lba;
 use wire::job::Phase;
 
 use super::Pipeline;
-use crate::findings::{Defects, Fault};
+use crate::evidence::Stop;
+use crate::findings::{Class, Defects, Fault};
 use crate::verdict::{Failing, failing};
 use crate::worker::Report;
 
@@ -20,6 +22,8 @@ pub(super) struct Tally {
     unweighed: bool,
     /// Why the drive fails.
     failing: Option<Failing>,
+    /// Whether an earlier session found that it does, and the record of it is lost.
+    failed_before: bool,
 }
 
 impl Default for Tally {
@@ -29,6 +33,7 @@ impl Default for Tally {
             steps: BTreeMap::new(),
             unweighed: true,
             failing: None,
+            failed_before: false,
         }
     }
 }
@@ -37,6 +42,14 @@ impl Tally {
     /// Counts on from what an earlier session found in this step.
     pub(super) fn takes_up(&mut self, step: u16, defects: &Defects) {
         self.steps.entry(step).or_insert_with(|| defects.of_step(step));
+    }
+
+    /// One whose drive an earlier session may have found to fail.
+    pub(super) fn after(failed_before: bool) -> Self {
+        Self {
+            failed_before,
+            ..Self::default()
+        }
     }
 
     /// Something was found, or is blamed on somebody else than before.
@@ -63,10 +76,21 @@ impl Pipeline {
     }
 
     /// Asks whether what was found fails the drive, once it is known whether the host's memory is to blame. A probe that is to end the job
-    /// where it proves a lie does so within minutes, with its verdict.
+    /// where it proves a lie does so within minutes, with its verdict; what it cannot read or write is no part of that.
     pub(super) fn weigh(&mut self) {
         let ends_soon = self.phase() == Phase::Probe && self.limits.stop_on_fake;
-        if self.memory_doubted || ends_soon || !self.tally.unweighed {
+        let errs = || {
+            let mut runs = self.evidence.defects.runs();
+            runs.any(|run| matches!(run.fault.class(), Class::Read | Class::Write))
+        };
+        if !ends_soon || (self.limits.stop_at_first && errs()) {
+            self.weigh_up();
+        }
+    }
+
+    /// The same, whatever the step under way may still prove.
+    pub(super) fn weigh_up(&mut self) {
+        if self.memory_doubted || !self.tally.unweighed {
             return;
         }
         self.tally.unweighed = false;
@@ -79,6 +103,36 @@ impl Pipeline {
 
     /// Why the drive fails though the job goes on.
     pub(super) fn failing(&self) -> Option<&Failing> {
-        self.tally.failing.as_ref().filter(|_| !self.over)
+        let goes_on = !self.over && !self.limits.stop_at_first;
+        self.tally.failing.as_ref().filter(|_| goes_on)
+    }
+
+    /// Whether the first fault that fails the drive was found and is to end the job: nothing new is begun. Of one whose record is lost
+    /// nobody knows what it was: where the host's memory proves bad, that may have made it.
+    pub(super) fn is_at_first_fault(&self) -> bool {
+        let before = self.tally.failed_before && self.evidence.memory.bad == 0 && self.opening.is_none();
+        self.limits.stop_at_first && (self.tally.failing.is_some() || before)
+    }
+
+    /// Ends the job at the first fault, once what is under way has come back: that may find more, or that the host is to blame. Whether
+    /// it did. A drive that has not proved itself may not be the one that the fault was found on.
+    pub(super) fn ends_at_first_fault(&mut self, now: Duration) -> bool {
+        let ends =
+            self.is_at_first_fault() && self.flights.is_empty() && !self.memory_doubted && self.opening.is_none();
+        if ends {
+            // Whoever loses the end comes to it again.
+            if !self.opens_headers() {
+                self.checkpoint(now);
+            }
+            self.finish(Some(Stop::FirstFault));
+        }
+        ends
+    }
+
+    /// What an earlier session found may have been made by the host's memory, as far as is known.
+    pub(super) fn doubt_what_was_found(&mut self) {
+        if self.limits.stop_at_first && self.tally.failed_before {
+            self.doubt_memory();
+        }
     }
 }

@@ -129,6 +129,7 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         Some(Stop::Asked { why }) if worst.is_some_and(|hit| hit.id == "not-finished") => {
             text = format!("The job was ended before its end: {why}.");
         }
+        Some(Stop::FirstFault) => text += " It was to end at the first fault that fails it: the rest was not tested.",
         Some(Stop::Asked { why }) => text += &format!(" It was ended before its end: {why}."),
         Some(Stop::Engine { why }) => text += &format!(" It did not go on: {why}."),
         Some(Stop::Stranger { why }) => text += &format!(" {}.", capital(why)),

@@ -79,6 +79,10 @@ pub struct Order {
     /// Go on from a checkpoint.
     #[serde(default)]
     pub resume: Option<Resumption>,
+    /// Whether an earlier session found what fails the drive and is in no checkpoint ([`crate::findings::fails`]): to
+    /// [`Limits::stop_at_first`] that is the first fault.
+    #[serde(default)]
+    pub failed_before: bool,
     /// Pace to begin with, in bytes a second, as in [`Input::Pace`]; 0: wait until another is told.
     #[serde(default)]
     pub pace: Option<u64>,
@@ -185,6 +189,8 @@ pub struct Limits {
     pub errors_max: u64,
     /// Whether a capacity that the probe proved false ends the job.
     pub stop_on_fake: bool,
+    /// Whether the first fault that fails the drive by what was written and read ends the job as [`crate::evidence::Stop::FirstFault`].
+    pub stop_at_first: bool,
     /// Bytes of one trim.
     pub trim_bytes: u64,
     /// Most random seeks of a step, whatever its time.
@@ -216,6 +222,7 @@ impl Default for Limits {
             located_per_gib: 64,
             errors_max: 20_000,
             stop_on_fake: true,
+            stop_at_first: false,
             trim_bytes: 1 << 30,
             seeks_max: u64::MAX,
         }

@@ -81,6 +81,7 @@ pub(crate) fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Or
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

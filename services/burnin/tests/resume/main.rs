@@ -55,6 +55,7 @@ fn order(steps: Vec<Step>, seed: u64) -> Order {
             ..Io::default()
         },
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     }

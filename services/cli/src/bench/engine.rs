@@ -82,6 +82,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         limits: Limits::default(),
         io,
         resume: None,
+        failed_before: false,
         pace: None,
         medium: None,
     };

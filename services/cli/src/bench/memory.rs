@@ -165,6 +165,7 @@ impl Family {
             limits: Limits::default(),
             io: Io::default(),
             resume: None,
+            failed_before: false,
             pace: Some(PACE),
             medium: None,
         };

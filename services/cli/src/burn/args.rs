@@ -57,6 +57,9 @@ pub struct Args {
     /// Where to write the signed certificate: a file ending in .json, .html or .pdf; with several drives a folder.
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,
+    /// End at the first fault that fails a drive, as FAILED, and leave the rest of it untested.
+    #[arg(long)]
+    pub stop_at_first: bool,
     /// How to reach the drive.
     #[arg(long, default_value = "uring")]
     pub io: IoWay,

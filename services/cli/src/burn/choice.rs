@@ -33,6 +33,7 @@ impl Choice {
             format: format_of(args, &playbook)?,
             give_up: Vec::new(),
             soak_hours: args.soak,
+            stop_at_first: args.stop_at_first,
         };
         job::follow(&playbook, &options, format::available).map_err(|error| Stop::Usage(format!("--{error}")))?;
         Ok(Self {

@@ -18,6 +18,7 @@ pub(super) fn of(playbook: &str, options: &PlanOptions) -> String {
     let mut flags = vec![format!("--playbook {book}")];
     flags.extend((options.profile == Profile::New).then(|| "--profile new".to_owned()));
     flags.extend(options.soak_hours.map(|hours| format!("--soak {hours}")));
+    flags.extend(options.stop_at_first.then(|| "--stop-at-first".to_owned()));
     if let Some(request) = &options.format {
         let FormatRequest {
             table,
@@ -65,10 +66,11 @@ mod tests {
                 label: "my photos".to_owned(),
             }),
             give_up: Vec::new(),
+            stop_at_first: true,
         };
         assert_eq!(
             of("standard", &options),
-            "--playbook standard --profile new --soak 24 --format exfat --label 'my photos' --reserved 2 --table gpt"
+            "--playbook standard --profile new --soak 24 --stop-at-first --format exfat --label 'my photos' --reserved 2 --table gpt"
         );
     }
 }

@@ -107,6 +107,10 @@ fn a_changed_option_needs_another_ticket() {
             ..PlanOptions::default()
         },
         PlanOptions {
+            stop_at_first: true,
+            ..PlanOptions::default()
+        },
+        PlanOptions {
             give_up: vec![id(&bench.drives[0])],
             ..PlanOptions::default()
         },

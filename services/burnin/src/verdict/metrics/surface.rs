@@ -101,7 +101,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     metrics.flag("run.gave_up_transient", gave_up && !by_drive);
     metrics.flag(
         "run.stopped",
-        matches!(stop, Some(Stop::Asked { .. } | Stop::Engine { .. })),
+        matches!(stop, Some(Stop::Asked { .. } | Stop::Engine { .. } | Stop::FirstFault)),
     );
     if evidence.compares_all() {
         metrics.put("coverage.missing", evidence.unread().0 as f64);

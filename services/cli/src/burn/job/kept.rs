@@ -138,6 +138,7 @@ impl Job {
             Stop::Reserved => "another computer has reserved the drive",
             Stop::FakeCapacity => "the drive stores less than it claims",
             Stop::TooManyErrors => "so much failed that going on could add nothing",
+            Stop::FirstFault => "it was to end at the first fault, and met it",
             Stop::Asked { .. } | Stop::Engine { .. } | Stop::Stranger { .. } => return None,
         };
         let mut early = self.so_far(birth, evidence, own, seen, notes);

@@ -207,12 +207,16 @@ impl Job {
             geometry: self.geometry(),
             steps: self.choice.steps.clone(),
             header: self.choice.erases().then(|| self.note(birth, own)),
-            limits: self.limits,
+            limits: Limits {
+                stop_at_first: self.choice.options.stop_at_first,
+                ..self.limits
+            },
             io: Io {
                 backend: self.backend,
                 ..Io::for_drive(self.held.device.identity.bus, self.held.device.rotation)
             },
             resume,
+            failed_before: burnin::findings::fails(&own.findings_before_loss),
             pace: share.as_ref().map(|_| 0),
             medium: kernel.counted().filter(|_| self.choice.erases()),
         };

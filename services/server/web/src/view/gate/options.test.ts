@@ -20,7 +20,8 @@ describe("labels", () => {
 
 it("options say only what is not as usual", () => {
   expect(optionWords(OPTIONS)).toEqual([]);
+  expect(optionWords({ ...OPTIONS, stop_at_first: false })).toEqual([]);
   const format = { table: "auto", filesystem: "ext4", reserved_percent: 2, label: "bulk" } as const;
-  expect(optionWords({ ...OPTIONS, profile: "new", soak_hours: 24, format })).toEqual(["judged as sold new", "soak for 24 h", "formatted afterwards: ext4 “bulk”, 2 % kept for root"]);
+  expect(optionWords({ ...OPTIONS, profile: "new", soak_hours: 24, stop_at_first: true, format })).toEqual(["judged as sold new", "soak for 24 h", "ended at the first fault", "formatted afterwards: ext4 “bulk”, 2 % kept for root"]);
   expect(formatWords({ ...format, filesystem: "exfat", table: "gpt", label: "" })).toBe("exFAT, GPT");
 });

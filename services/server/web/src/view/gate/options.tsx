@@ -33,6 +33,7 @@ export function optionWords(options: PlanOptions): string[] {
   const words: string[] = [];
   if (options.profile === "new") words.push("judged as sold new");
   if (options.soak_hours !== null) words.push(`soak for ${options.soak_hours} h`);
+  if (options.stop_at_first) words.push("ended at the first fault");
   if (options.format) words.push(`formatted afterwards: ${formatWords(options.format)}`);
   return words;
 }
@@ -59,7 +60,7 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
   const set = (change: Partial<PlanOptions>) => (options.value = { ...options.peek(), ...change });
   const format = now.format;
   const setFormat = (change: Partial<FormatRequest>) => format && set({ format: { ...format, ...change } });
-  const changed = now.profile !== "used" || format !== null || now.soak_hours !== null;
+  const changed = now.profile !== "used" || format !== null || now.soak_hours !== null || now.stop_at_first === true;
   return (
     <details class="options" open={changed}>
       <summary><b>More</b> <span>{optionWords(now).join(", ") || "limits for a used drive, no formatting"}</span></summary>
@@ -90,6 +91,12 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
               }} />
             </label>
           )}
+        </div>
+        <div class="row">
+          <label class="check">
+            <input type="checkbox" checked={now.stop_at_first === true} onChange={(event) => set({ stop_at_first: event.currentTarget.checked })} />
+            <span><b>Stop at the first fault</b><span>the drive is FAILED then and the rest of it stays untested; else the test goes on, and tells how much of it is bad</span></span>
+          </label>
         </div>
         {(book?.formats ?? true) ? (
           <div class="row">
