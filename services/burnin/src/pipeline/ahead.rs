@@ -47,7 +47,8 @@ impl Pipeline {
             | Fault::Moved { .. }
             | Fault::Transient
             | Fault::Read { .. }
-            | Fault::Write { .. } => false,
+            | Fault::Write { .. }
+            | Fault::PassedOver { .. } => false,
         }
     }
 }

@@ -7,6 +7,7 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 use wire::unproven::GIVEN_UP;
 
 use super::Pipeline;
+use super::dead::Zone;
 use super::leg::{Area, closing, legs, opening};
 use crate::checkpoint::Holds;
 use crate::evidence::{Record, Stop};
@@ -24,7 +25,7 @@ impl Pipeline {
         if self.ends_at_first_fault(now) {
             return;
         }
-        if self.errors > self.limits.errors_max {
+        if self.errors > self.limits.errors_max || self.has_failed_for_too_long() {
             self.book_open_groups();
             self.finish(Some(Stop::TooManyErrors));
             return;
@@ -175,6 +176,7 @@ impl Pipeline {
         self.cursor = leg.area.start();
         self.flushed = false;
         self.counted_ahead.clear();
+        self.passed_to = 0;
         self.moved_at = now;
         self.rates.clear();
         self.rates.push_back((now, self.moved));
@@ -243,7 +245,7 @@ impl Pipeline {
             return;
         };
         self.at = next;
-        self.located = (0, 0);
+        self.zone = Zone::default();
         self.begin_step(now, false);
         self.checkpoint(now);
     }
