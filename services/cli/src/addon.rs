@@ -64,7 +64,7 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a manifest as the server does. Of one that is too long nobody knows here how long it is.
+/// Reads a manifest by all rules, also those that the server bears to see broken. Of one that is too long nobody knows here how long it is.
 fn judge(bytes: &[u8]) -> Result<Manifest, Vec<Flaw>> {
     let whole = |what: String, expected: &str| {
         vec![Flaw {

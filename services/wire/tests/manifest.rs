@@ -383,6 +383,263 @@ fn an_independent_validator_judges_as_the_reader_does() {
     assert!(output.status.success(), "{told}");
 }
 
+/// A manifest of one form with this field, whose action is `go`.
+fn asking(field: &Value) -> Value {
+    with(
+        "form",
+        &json!({ "action": "go", "fields": [{ "name": "first" }, field] }),
+    )
+}
+
+#[test]
+fn what_existing_servers_take_is_taken_without_what_cannot_be_read() {
+    let table = |config: Value| with("smart-table", &config);
+    let chart = |config: Value| with("chart", &config);
+    let button = |more: Value| {
+        let mut button = json!({ "id": "go" });
+        button
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        table(json!({ "row_actions": [{ "id": "stays" }, button] }))
+    };
+    let field = |key: &str, value: Value| asking(&json!({ "name": "x", key: value }));
+    // What comes, what of its component's config is left of it, and how many lines tell of it.
+    let plain = asking(&json!({ "name": "x" }));
+    let stays = table(json!({ "row_actions": [{ "id": "stays" }] }));
+    let empty = json!({});
+    for (sent, kept, lines) in [
+        (field("type", json!("password")), plain.clone(), 1),
+        (field("type", json!("textarea")), plain.clone(), 1),
+        (field("type", json!("")), plain.clone(), 0),
+        (field("type", json!("Checkbox")), field("type", json!("checkbox")), 0),
+        (field("source", json!("")), plain.clone(), 0),
+        (field("source", json!("/agents")), plain.clone(), 1),
+        (field("depends_on", json!("")), plain.clone(), 0),
+        (field("depends_on", json!("nothing")), plain.clone(), 1),
+        (field("visible_when", json!("")), plain.clone(), 0),
+        (field("visible_when", json!("nothing=1")), plain.clone(), 1),
+        (field("visible_when", json!("=")), plain.clone(), 1),
+        (field("live_calculation", json!("")), plain.clone(), 0),
+        (field("live_calculation", json!("first first")), plain.clone(), 1),
+        (field("live_calculation", json!("x + 1")), plain.clone(), 1),
+        (field("min", json!("0")), plain.clone(), 1),
+        (
+            field("security_gate", Value::Null),
+            field("security_gate", Value::Null),
+            0,
+        ),
+        (
+            with("form", &json!({ "action": "", "safety": "" })),
+            with("form", &empty),
+            0,
+        ),
+        (
+            table(json!({ "page_size": 0, "expand_key": "", "key_field": "" })),
+            table(empty.clone()),
+            0,
+        ),
+        (
+            table(json!({ "default_sort": "id", "columns": ["a", "", 5] })),
+            table(json!({ "columns": ["a"] })),
+            3,
+        ),
+        (
+            button(json!({ "action": { "method": "delete", "endpoint": "/api/x" } })),
+            button(json!({ "action": { "method": "DELETE", "endpoint": "/api/x" } })),
+            0,
+        ),
+        (
+            button(json!({ "action": { "method": "FETCH", "endpoint": "/api/x" } })),
+            stays.clone(),
+            1,
+        ),
+        (button(json!({ "action": { "endpoint": "/x" } })), stays.clone(), 1),
+        (button(json!({ "visible_when": "a~b" })), stays.clone(), 1),
+        (button(json!({ "confirm": "Sure?" })), stays.clone(), 1),
+        (
+            with("progress", &json!({ "multi": true, "cancel": { "endpoint": "/jobs" } })),
+            with("progress", &json!({ "multi": true })),
+            1,
+        ),
+        (
+            chart(json!({ "maxPoints": 0, "time_range": "" })),
+            chart(empty.clone()),
+            0,
+        ),
+        (
+            chart(json!({ "time_range": "1w", "datasets": [{ "key": "a", "yAxis": "y1" }, { "label": "b" }] })),
+            chart(json!({ "datasets": [{ "key": "a" }] })),
+            3,
+        ),
+        (
+            with("log-viewer", &json!({ "max_lines": 0 })),
+            with("log-viewer", &empty),
+            0,
+        ),
+        (
+            with("config-card", &json!({ "link_page": "nowhere" })),
+            with("config-card", &empty),
+            1,
+        ),
+        (
+            with("discovery-card", &json!({ "target_table": "" })),
+            with("discovery-card", &empty),
+            0,
+        ),
+        (
+            with(
+                "deploy-wizard",
+                &json!({ "binary": { "install_url": "/x", "platforms": ["a"] }, "prefill_endpoint": "/deploy-info" }),
+            ),
+            with(
+                "deploy-wizard",
+                &json!({ "binary": { "install_url": "/x", "platforms": ["a"] } }),
+            ),
+            1,
+        ),
+    ] {
+        let taken = manifest::take(&sent.to_string()).unwrap_or_else(|flaws| panic!("{sent}: {flaws:?}"));
+        assert_eq!(serde_json::from_str::<Value>(&taken.text).unwrap(), kept, "{sent}");
+        assert_eq!(taken.flaws.len(), lines, "{sent}: {:?}", taken.flaws);
+    }
+    let twice = with(
+        "form",
+        &json!({ "fields": [{ "name": "a", "min": 1 }, { "name": "a" }, { "name": "b" }] }),
+    );
+    let taken = manifest::take(&twice.to_string()).unwrap();
+    let left = with(
+        "form",
+        &json!({ "fields": [{ "name": "a", "min": 1 }, { "name": "b" }] }),
+    );
+    assert_eq!(
+        (serde_json::from_str(&taken.text).unwrap(), taken.flaws.len()),
+        (left, 1)
+    );
+}
+
+#[test]
+fn what_existing_servers_refuse_and_what_a_gate_hangs_on_is_refused_as_before() {
+    let field = |key: &str, value: Value| asking(&json!({ "name": "x", key: value }));
+    let button = |key: &str, value: Value| with("smart-table", &json!({ "row_actions": [{ "id": "go", key: value }] }));
+    let wizard = |config: Value| with("deploy-wizard", &config);
+    for (sent, path) in [
+        (
+            json!({ "name": "n", "version": "", "pages": [{ "id": "p", "title": "t" }] }),
+            "version",
+        ),
+        (json!({ "name": "n", "version": "1", "pages": [] }), "pages"),
+        (
+            json!({ "name": "n", "version": "1", "pages": [{ "id": "p", "title": "" }] }),
+            "pages[0].title",
+        ),
+        (with("formular", &json!({})), "pages[0].components[0].type"),
+        (with("Form", &json!({})), "pages[0].components[0].type"),
+        (
+            asking(&json!({ "name": "" })),
+            "pages[0].components[0].config.fields[1].name",
+        ),
+        (
+            with("form", &json!({ "safety": "dangerous" })),
+            "pages[0].components[0].config.safety",
+        ),
+        (
+            with("form", &json!({ "destructive": "yes" })),
+            "pages[0].components[0].config.destructive",
+        ),
+        (
+            field("security_gate", json!("true")),
+            "pages[0].components[0].config.fields[1].security_gate",
+        ),
+        (
+            field("required", json!("yes")),
+            "pages[0].components[0].config.fields[1].required",
+        ),
+        (
+            field("live_calculation", json!("a;b")),
+            "pages[0].components[0].config.fields[1].live_calculation",
+        ),
+        (
+            field("options", json!([{ "value": 5 }])),
+            "pages[0].components[0].config.fields[1].options[0].value",
+        ),
+        (
+            button("safety_tier", json!("rot")),
+            "pages[0].components[0].config.row_actions[0].safety_tier",
+        ),
+        (
+            with(
+                "form",
+                &json!({ "fields": [{ "name": "a", "type": "checkbox", "security_gate": true }, { "name": "a" }] }),
+            ),
+            "pages[0].components[0].config.fields[0].name",
+        ),
+        (
+            with("discovery-card", &json!({ "poll_interval_seconds": 14 })),
+            "pages[0].components[0].config.poll_interval_seconds",
+        ),
+        (wizard(json!({})), "pages[0].components[0].config"),
+        (
+            wizard(json!({ "docker": { "image": "", "platforms": ["a"] } })),
+            "pages[0].components[0].config.docker.image",
+        ),
+        (
+            wizard(json!({ "docker": { "image": "a", "platforms": [] } })),
+            "pages[0].components[0].config.docker.platforms",
+        ),
+        (
+            wizard(json!({ "binary": { "install_url": "/x", "platforms": ["a"] }, "prefill_endpoint": "deploy-info" })),
+            "pages[0].components[0].config.prefill_endpoint",
+        ),
+    ] {
+        let flaws = manifest::take(&sent.to_string()).unwrap_err();
+        assert!(flaws.iter().any(|flaw| flaw.path == path), "{sent}: {flaws:?}");
+    }
+    for (name, _, refused, _) in boundaries() {
+        assert!(manifest::take(&refused.to_string()).is_err(), "{name}");
+    }
+    let double = r#"{"name":"n","version":"1","pages":[{"id":"p","title":"t","icon":"","icon":"a"}]}"#;
+    assert!(manifest::take(double).unwrap_err()[0].what.contains("again"));
+    let many = with("smart-table", &json!({ "columns": vec![5; 101] }));
+    assert!(manifest::take(&many.to_string()).is_err(), "more than anybody reads");
+}
+
+#[test]
+fn a_form_whose_gate_cannot_be_ticked_is_as_grave_as_one_that_can() {
+    for kind in [
+        json!("text"),
+        json!("password"),
+        json!(""),
+        json!("Select"),
+        Value::Null,
+    ] {
+        let sent = asking(&json!({ "name": "x", "type": kind, "security_gate": true }));
+        let taken = manifest::take(&sent.to_string()).unwrap();
+        assert!(
+            taken.flaws.iter().any(|flaw| flaw.what == "the field cannot be ticked"),
+            "{:?}",
+            taken.flaws
+        );
+        let declared = taken.manifest.declared("c", "go").unwrap();
+        assert_eq!(
+            (declared.safety, declared.gates),
+            (Safety::Destructive, Vec::new()),
+            "{kind}"
+        );
+        assert_eq!(taken.manifest.declared_call("/api/go"), Some(Safety::Destructive));
+    }
+    let ticked = asking(&json!({ "name": "x", "type": "CHECKBOX", "security_gate": true }));
+    let declared = manifest::take(&ticked.to_string())
+        .unwrap()
+        .manifest
+        .declared("c", "go")
+        .unwrap();
+    assert_eq!(
+        (declared.safety, declared.gates),
+        (Safety::Destructive, vec!["x".to_owned()])
+    );
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -444,6 +701,23 @@ proptest! {
                 prop_assert_eq!(again.as_ref(), Ok(&read));
             }
             Err(flaws) => prop_assert!(flaws.iter().all(|flaw| flaw.expected != "what the reference says"), "{:?}", flaws),
+        }
+    }
+
+    #[test]
+    fn what_is_taken_of_a_manifest_changed_anywhere_is_taken_again_as_it_is(
+        which in proptest::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4),
+    ) {
+        let mut manifest = full();
+        for (index, value) in which {
+            let mut found = Vec::new();
+            places(&manifest, "", &mut found);
+            let place: &String = index.get(&found);
+            *manifest.pointer_mut(place).unwrap() = value;
+        }
+        if let Ok(taken) = manifest::take(&manifest.to_string()) {
+            let again = manifest::take(&taken.text).unwrap();
+            prop_assert_eq!((&again.manifest, &again.text), (&taken.manifest, &taken.text));
         }
     }
 

@@ -70,17 +70,24 @@ pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<Strin
     };
     // What opens a gate in any reading is behind it.
     for reading in readings(&asks, data) {
-        for gate in manifest.declared_for(component, action, &reading)?.gates {
+        let so_read = manifest.declared_for(component, action, &reading)?;
+        declared.safety = declared.safety.max(so_read.safety);
+        for gate in so_read.gates {
             shut(&mut declared, &gate);
         }
         for field in asks.iter().filter(|field| field.security_gate == Some(true)) {
+            let of_form = matches!(part, Component::Form(_));
             let when = field.visible_when.as_ref().and_then(|when| When::parse(when).ok());
             let doubted = |name: &str| {
                 let otherwise = data.keys().any(|key| key != name && folded(key) == folded(name));
                 otherwise || reading.get(name).is_none_or(is_strange)
             };
             if when.is_some_and(|when| when.fields().any(doubted)) {
-                shut(&mut declared, &field.name);
+                declared.safety = Safety::Destructive;
+                // As in the form's own gates: what cannot be ticked is not asked to be.
+                if !of_form || field.is_tick() {
+                    shut(&mut declared, &field.name);
+                }
             }
         }
     }
@@ -296,6 +303,29 @@ mod tests {
         assert_eq!(gates(json!("full"), json!({ "command": "full" })), ["sure"]);
         assert!(gates(json!("full"), json!({ "command": "status" })).is_empty());
         assert!(gates(json!("status"), json!({})).is_empty());
+    }
+
+    #[test]
+    fn a_gate_that_cannot_be_ticked_asks_for_password_and_word_however_it_is_shown() {
+        let raw = json!({ "name": "x", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+            { "type": "form", "id": "f", "config": { "action": "go", "fields": [
+                { "name": "how", "type": "select", "default": "all", "options": [{ "value": "all" }, { "value": "some" }] },
+                { "name": "serial", "required": true, "security_gate": true, "visible_when": "how=all" }] } }] }] });
+        let manifest = manifest(&raw).unwrap();
+        let asked = |sent: Value| find(&manifest, "f", "go", &data(sent)).unwrap();
+        for sent in [
+            json!({}),
+            json!({ "how": "all" }),
+            json!({ "how": " all" }),
+            json!({ "how": {} }),
+        ] {
+            let asked = asked(sent.clone());
+            assert_eq!((asked.safety, asked.gates.len()), (Safety::Destructive, 0), "{sent}");
+            assert_eq!(missing(&asked, &data(sent), None, None).len(), 2);
+        }
+        assert_eq!(asked(json!({ "how": "some" })).safety, Safety::Write);
+        let lacks = flaws(&asked(json!({})).fields, &data(json!({ "how": "all" })));
+        assert_eq!(lacks, ["field \"serial\": expected a value"]);
     }
 
     #[test]

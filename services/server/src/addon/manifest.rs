@@ -84,27 +84,49 @@ impl<'de> Deserialize<'de> for Sent {
     }
 }
 
-/// Name, version and description of a manifest that holds to the rules.
+/// A manifest that was taken, as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    /// The add-on's name for itself.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it is for.
+    pub description: String,
+    /// The manifest, without what of it could not be read.
+    pub kept: Kept,
+    /// What was left out, or is not as the rules ask: a line each.
+    pub words: Vec<String>,
+}
+
+/// Takes a manifest, without what can be left out of it.
 ///
 /// # Errors
 /// Every flaw, each on a line of the detail: its place, what is there, what was expected.
-pub fn read_manifest(sent: &Sent) -> Result<(String, String, String), Problem> {
+pub fn read_manifest(sent: &Sent) -> Result<Taken, Problem> {
     let read = match sent.kept.is_none() {
-        true => wire::manifest::read(&sent.value, sent.length),
-        false => wire::manifest::read_text(sent.kept.text()),
+        true => Err(wire::manifest::read(&sent.value, sent.length).err().unwrap_or_default()),
+        false => wire::manifest::take(sent.kept.text()),
     };
-    let manifest = read.map_err(|flaws| {
+    let taken = read.map_err(|flaws| {
         let lines: Vec<String> = flaws.iter().map(ToString::to_string).collect();
         Problem::new("bad-manifest", 400, "The manifest is not one").with(lines.join("\n"))
     })?;
+    let manifest = taken.manifest;
     super::check_name(&manifest.name)
         .map_err(|problem| Problem::new("bad-manifest", 400, "The manifest is not one").with(problem.detail))?;
     let cut = |text: &str, most| text.chars().take(most).collect();
-    Ok((
-        manifest.name,
-        cut(&manifest.version, VERSION_MAX),
-        cut(&manifest.description.unwrap_or_default(), DESCRIPTION_MAX),
-    ))
+    let words = taken
+        .flaws
+        .iter()
+        .map(|flaw| format!("the manifest was taken, but for this: {flaw}"));
+    Ok(Taken {
+        name: manifest.name,
+        version: cut(&manifest.version, VERSION_MAX),
+        description: cut(&manifest.description.unwrap_or_default(), DESCRIPTION_MAX),
+        kept: Kept(Some(taken.text.into())),
+        words: words.collect(),
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use wire::{Problem, Time};
 use crate::hub::AGENT;
 use crate::tables::NUMBERS;
 
-pub use manifest::{Kept, MANIFEST_MAX, Sent, read_manifest};
+pub use manifest::{Kept, MANIFEST_MAX, Sent, Taken, read_manifest};
 
 /// The table.
 pub const ADDONS: Table<u64, Addon> = Table::new("addons");

@@ -17,7 +17,7 @@ use wire::{Frame, Problem};
 
 use super::{App, Linked, lock};
 use crate::addon::outcall::{self, Origin, Reply};
-use crate::addon::{Kept, Sent, read_manifest};
+use crate::addon::{Kept, Sent, Taken, read_manifest};
 use crate::auth::secret::Bearer;
 use crate::hub::throttle::{self, Throttle, Verdict};
 use crate::hub::{AGENT, Input, MANIFESTS};
@@ -314,14 +314,24 @@ impl App {
             return self.feed(Input::Word { addon, what }).await;
         }
         let kept = match read_manifest(&manifest) {
-            Ok((name, version, description)) => {
+            Ok(taken) => {
                 let now = self.clock.now().wall;
-                let told = serde_json::json!({ "name": name, "version": version });
+                let told = serde_json::json!({ "name": taken.name, "version": taken.version });
+                for what in &taken.words {
+                    let what = what.clone();
+                    self.feed(Input::Word { addon, what }).await;
+                }
+                let Taken {
+                    version,
+                    description,
+                    kept,
+                    ..
+                } = taken;
                 let kept = self.addons.update(addon, move |row| {
-                    let same = row.version == version && row.manifest == manifest.kept;
+                    let same = row.version == version && row.manifest == kept;
                     row.version = version;
                     row.description = description;
-                    row.manifest = manifest.kept;
+                    row.manifest = kept;
                     if !same {
                         row.updated = now;
                     }

@@ -307,6 +307,55 @@ async fn what_ends_a_connection_is_a_line_in_that_add_ons_own_log() {
 }
 
 #[tokio::test]
+async fn an_existing_manifest_enrols_without_what_cannot_be_read_and_both_sides_are_told() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let old = json!({ "name": "shed", "version": "1.0.0", "pages": [{ "id": "p", "title": "P", "components": [
+        { "type": "form", "id": "f", "source": "", "config": { "action": "go", "fields": [
+            { "name": "secret", "type": "password", "depends_on": "" },
+            { "name": "serial", "type": "text", "security_gate": true }] } },
+        { "type": "chart", "id": "c", "config": { "maxPoints": 0, "time_range": "1w" } }] }] });
+    let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    let mut addon = made.client();
+    addon.headers = vec![("authorization", format!("Bearer {token}"))];
+    let answer = addon.post("/api/addons/connect", &json!({ "manifest": old })).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let warnings = answer.json()["warnings"].as_array().unwrap().clone();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for warning in warnings {
+        let line = page.named("log").await.data["payload"].clone();
+        assert_eq!((&line["message"], &line["level"]), (&warning, &json!("warn")));
+    }
+    let shown = admin.get(&format!("/api/addons/{id}")).await.json();
+    let form = &shown["manifest"]["pages"][0]["components"][0];
+    assert_eq!(form["config"]["fields"][0], json!({ "name": "secret" }));
+    assert_eq!(form.get("source"), None);
+    // What cannot be ticked is no way around the password and the word.
+    let go = json!({ "component_id": "f", "action": "go", "data": { "secret": "s", "serial": "WD-1" } });
+    let answer = admin.post(&format!("/api/addons/{id}/action"), &go).await;
+    assert_eq!(
+        (answer.status, answer.problem()),
+        (403, "gate".to_owned()),
+        "{answer:?}"
+    );
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.contains("_password") && detail.contains("CONFIRM") && !detail.contains("ticked"),
+        "{detail}"
+    );
+
+    let mut socket = raw(&made, id, &token).await.unwrap();
+    let frame = json!({ "type": "manifest", "payload": old }).to_string();
+    socket.send(Message::text(frame)).await.unwrap();
+    while !page.named("log").await.data["payload"]["message"]
+        .to_string()
+        .contains("fields[0].type")
+    {}
+    page.named("manifest").await;
+}
+
+#[tokio::test]
 async fn a_manifest_may_come_as_the_first_frame_and_be_longer_than_others() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ActionSpec, Cancel, ColumnAction, ColumnSpec, Component, Endpoint, Field, Manifest, Safety, SafetyTier, TableAction,
+    ActionSpec, Cancel, ColumnAction, ColumnSpec, Component, Endpoint, Field, FieldType, Manifest, Safety, SafetyTier,
+    TableAction,
 };
 use crate::expression::{Values, When};
 
@@ -195,6 +196,13 @@ fn is_shut(field: &Field, data: Option<&Values>) -> bool {
     field.security_gate == Some(true) && data.zip(shown).is_none_or(|(data, when)| when.holds(data))
 }
 
+impl Field {
+    /// Whether it is a box that can be ticked. A gate that is none cannot be held shut by it; its form is as grave for all that.
+    pub fn is_tick(&self) -> bool {
+        matches!(self.kind, Some(FieldType::Checkbox | FieldType::Toggle))
+    }
+}
+
 impl Component {
     fn table_actions(&self) -> impl Iterator<Item = &TableAction> {
         let config = match self {
@@ -231,12 +239,11 @@ impl Component {
                     .as_ref()
                     .filter(|config| config.action.as_deref().is_some_and(|name| is(name, action)))?;
                 let fields = config.fields.iter().flatten();
-                let gates: Vec<String> = fields
-                    .filter(|field| is_shut(field, data))
-                    .map(|field| field.name.clone())
-                    .collect();
+                let shut: Vec<&Field> = fields.filter(|field| is_shut(field, data)).collect();
                 let said = safety(config.safety, None, config.destructive, action);
-                let safety = if gates.is_empty() { said } else { Safety::Destructive };
+                let safety = if shut.is_empty() { said } else { Safety::Destructive };
+                let ticks = shut.into_iter().filter(|field| field.is_tick());
+                let gates = ticks.map(|field| field.name.clone()).collect();
                 Some(Declared {
                     safety,
                     gates,

@@ -6,12 +6,14 @@
 //! served, so that names which a newer dashboard knows reach it.
 
 mod declared;
+mod edit;
 mod flaw;
 mod parts;
 mod reference;
 mod rules;
 mod schema;
 mod shape;
+mod taken;
 mod twice;
 mod types;
 
@@ -22,6 +24,7 @@ pub use declared::{Declared, DeclaredPath};
 pub use flaw::{FLAWS_MAX, Flaw};
 pub use reference::reference;
 pub use schema::schema;
+pub use taken::{Taken, take};
 pub use types::*;
 
 use flaw::{Flaws, shown};
@@ -54,25 +57,34 @@ pub fn read(value: &Value, raw_len: usize) -> Result<Manifest, Vec<Flaw>> {
         flaws.add(&format!("{raw_len} bytes"), &format!("at most {SIZE_MAX} bytes"));
         return Err(flaws.into_vec());
     }
-    let Value::Object(map) = value else {
-        flaws.add(&shown(value), "an object with name, version and pages");
-        return Err(flaws.into_vec());
-    };
-    parts::MANIFEST.check(map, &mut flaws);
-    parts::configs(value, &mut flaws);
-    rules::check(value, &mut flaws);
-    let flaws = flaws.into_vec();
+    let flaws = looked_at(value, false).into_vec();
     if !flaws.is_empty() {
         return Err(flaws);
     }
-    Manifest::deserialize(value).map_err(|error| {
-        // The types take whatever the description takes; a test holds them to it.
-        vec![Flaw {
-            path: String::new(),
-            what: error.to_string(),
-            expected: "what the reference says".to_owned(),
-        }]
-    })
+    Manifest::deserialize(value).map_err(|error| vec![untyped(&error)])
+}
+
+/// Everything that is wrong with a manifest of a length that is taken; `alike`: without what says nothing in another way.
+fn looked_at(value: &Value, alike: bool) -> Flaws {
+    let mut flaws = Flaws::default();
+    flaws.alike = alike.then(Vec::new);
+    if let Value::Object(map) = value {
+        parts::MANIFEST.check(map, &mut flaws);
+        parts::configs(value, &mut flaws);
+        rules::check(value, &mut flaws);
+    } else {
+        flaws.add(&shown(value), "an object with name, version and pages");
+    }
+    flaws
+}
+
+/// A flaw that there is none of: the types take whatever the description takes; a test holds them to it.
+fn untyped(error: &serde_json::Error) -> Flaw {
+    Flaw {
+        path: String::new(),
+        what: error.to_string(),
+        expected: "what the reference says".to_owned(),
+    }
 }
 
 /// Reads a manifest from its text as it was written.

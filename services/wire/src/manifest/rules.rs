@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::flaw::Flaws;
+use super::flaw::{Flaws, Weight};
 use super::{COMPONENTS_MAX, FIELDS_MAX};
 use crate::expression::{self, When};
 
@@ -91,7 +91,10 @@ impl Names<'_> {
             "smart-table" => {
                 for key in ["row_actions", "toolbar_actions", "bulk_actions"] {
                     each(config, key, flaws, |action, flaws| {
-                        condition(action, flaws);
+                        // Shown always, it would be pressed where it was not meant to be.
+                        flaws.weigh(Weight::Light, None, |flaws| {
+                            drop(condition(action, Weight::Whole, flaws));
+                        });
                     });
                 }
             }
@@ -112,7 +115,7 @@ impl Names<'_> {
 fn exists(config: &Value, key: &str, kind: &str, ids: &Ids, flaws: &mut Flaws) {
     let id = text(config, key);
     if !id.is_empty() && !ids.contains_key(id) {
-        flaws.inside(&format!(".{key}"), |flaws| {
+        light(flaws, key, |flaws| {
             flaws.add(
                 &format!("no {kind} has the id {id:?}"),
                 &format!("the id of a {kind} of this manifest"),
@@ -121,26 +124,33 @@ fn exists(config: &Value, key: &str, kind: &str, ids: &Ids, flaws: &mut Flaws) {
     }
 }
 
+/// Looks at a name that can be left out.
+fn light(flaws: &mut Flaws, key: &str, look: impl FnOnce(&mut Flaws)) {
+    flaws.inside(&format!(".{key}"), |flaws| flaws.weigh(Weight::Light, None, look));
+}
+
 fn range(of: &Value, flaws: &mut Flaws) {
     let number = |key| of.get(key).and_then(Value::as_f64);
     if let (Some(min), Some(max)) = (number("min"), number("max"))
         && max < min
     {
-        flaws.inside(".max", |flaws| {
+        light(flaws, "max", |flaws| {
             flaws.add(&max.to_string(), &format!("at least min, {min}"));
         });
     }
 }
 
 /// The condition of a field or an action, if it has one that reads.
-fn condition(of: &Value, flaws: &mut Flaws) -> Option<When> {
+fn condition(of: &Value, weight: Weight, flaws: &mut Flaws) -> Option<When> {
     let value = of
         .get("visible_when")
-        .filter(|value| value.is_string() || value.is_object())?;
+        .filter(|value| (value.is_string() && *value != "") || value.is_object())?;
     match When::parse(value) {
         Ok(when) => Some(when),
         Err(error) => {
-            flaws.inside(".visible_when", |flaws| flaws.add(&error.to_string(), "a condition"));
+            flaws.inside(".visible_when", |flaws| {
+                flaws.weigh(weight, None, |flaws| flaws.add(&error.to_string(), "a condition"));
+            });
             None
         }
     }
@@ -158,9 +168,9 @@ fn form(config: &Value, flaws: &mut Flaws) {
     each(config, "fields", flaws, |field, flaws| {
         range(field, flaws);
         known(field, &names, flaws);
-        if let Some(when) = condition(field, flaws) {
+        if let Some(when) = condition(field, Weight::Light, flaws) {
             for other in when.fields().filter(|other| !names.contains(other)) {
-                flaws.inside(".visible_when", |flaws| {
+                light(flaws, "visible_when", |flaws| {
                     flaws.add(&format!("no field is called {other:?}"), "names of fields of this form");
                 });
             }
@@ -169,7 +179,12 @@ fn form(config: &Value, flaws: &mut Flaws) {
         if !formula.is_empty()
             && let Err(error) = expression::parse(formula)
         {
-            flaws.inside(".live_calculation", |flaws| flaws.add(&error.to_string(), "a formula"));
+            let weight = Weight::LightOf(is_of_formulas);
+            flaws.inside(".live_calculation", |flaws| {
+                flaws.weigh(weight, field.get("live_calculation"), |flaws| {
+                    flaws.add(&error.to_string(), "a formula");
+                });
+            });
         }
     });
     for field in fields {
@@ -189,7 +204,7 @@ fn form(config: &Value, flaws: &mut Flaws) {
         let name = text(field, "name");
         for (key, graph) in [("depends_on", &waits), ("live_calculation", &feeds)] {
             if !text(field, key).is_empty() && comes_back(name, graph) {
-                flaws.inside(&format!(".{key}"), |flaws| {
+                light(flaws, key, |flaws| {
                     flaws.add(
                         &format!("it leads back to {name:?} itself"),
                         "other fields that do not lead back",
@@ -200,8 +215,11 @@ fn form(config: &Value, flaws: &mut Flaws) {
         let bearers: Vec<&Value> = fields.iter().filter(|other| text(other, "name") == name).collect();
         if field.get("security_gate") == Some(&Value::Bool(true)) {
             if !matches!(text(field, "type"), "checkbox" | "toggle") {
+                // Its form is as grave as one with a gate.
                 flaws.inside(".security_gate", |flaws| {
-                    flaws.add("the field cannot be ticked", "a field of type checkbox or toggle");
+                    flaws.weigh(Weight::Borne, None, |flaws| {
+                        flaws.add("the field cannot be ticked", "a field of type checkbox or toggle");
+                    });
                 });
             }
             if bearers.len() > 1 {
@@ -218,12 +236,21 @@ fn form(config: &Value, flaws: &mut Flaws) {
                 .iter()
                 .any(|other| other.get("visible_when").is_none_or(Value::is_null))
         {
-            // Alternatives say when each of them is shown.
-            flaws.inside(".name", |flaws| {
-                flaws.add(
-                    &format!("{} fields are called {name:?}", bearers.len()),
-                    "a name of its own, or a visible_when for each of them",
-                );
+            // Alternatives say when each of them is shown. Without that the first stays; no gate is among those that go.
+            let is_first = bearers.first().is_some_and(|first| std::ptr::eq(*first, field));
+            let is_gate = |other: &&Value| other.get("security_gate") == Some(&Value::Bool(true));
+            let weight = match (bearers.iter().any(is_gate), is_first) {
+                (true, _) => Weight::Grave,
+                (false, true) => Weight::Borne,
+                (false, false) => Weight::Light,
+            };
+            flaws.weigh(weight, None, |flaws| {
+                flaws.inside(".name", |flaws| {
+                    flaws.add(
+                        &format!("{} fields are called {name:?}", bearers.len()),
+                        "a name of its own, or a visible_when for each of them",
+                    );
+                });
             });
         }
     });
@@ -232,13 +259,19 @@ fn form(config: &Value, flaws: &mut Flaws) {
 fn known(field: &Value, names: &BTreeSet<&str>, flaws: &mut Flaws) {
     let on = text(field, "depends_on");
     if !on.is_empty() && !names.contains(on) {
-        flaws.inside(".depends_on", |flaws| {
+        light(flaws, "depends_on", |flaws| {
             flaws.add(
                 &format!("no field is called {on:?}"),
                 "the name of a field of this form",
             );
         });
     }
+}
+
+/// Whether existing servers take this as a formula: they look at its characters alone.
+fn is_of_formulas(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.all(|one| one.is_ascii_alphanumeric() || "_+-*/().%, ".contains(one))
 }
 
 /// Whether from a name one comes back to it.

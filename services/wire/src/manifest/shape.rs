@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::flaw::{Flaws, shown};
+use super::flaw::{Flaws, Weight, shown};
 
 /// What a value must be.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub(super) struct Record {
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) must: bool,
+    /// What becomes of a manifest in which it is not as it must be.
+    pub(super) weight: Weight,
     pub(super) shape: Shape,
     /// What it means, in a few words.
     pub(super) about: &'static str,
@@ -70,6 +72,7 @@ pub(super) const fn may(name: &'static str, shape: Shape, about: &'static str) -
     Key {
         name,
         must: false,
+        weight: Weight::Light,
         shape,
         about,
     }
@@ -80,8 +83,32 @@ pub(super) const fn must(name: &'static str, shape: Shape, about: &'static str) 
     Key {
         name,
         must: true,
+        weight: Weight::Whole,
         shape,
         about,
+    }
+}
+
+impl Key {
+    /// Nothing is taken where it is wrong: it would be less than the manifest asks, or a limit is passed.
+    pub(super) const fn grave(self) -> Self {
+        self.weighing(Weight::Grave)
+    }
+
+    /// What it belongs to is left out with it: that would do something else without it.
+    pub(super) const fn whole(self) -> Self {
+        self.weighing(Weight::Whole)
+    }
+
+    /// With another weight.
+    pub(super) const fn weighing(self, weight: Weight) -> Self {
+        Self {
+            name: self.name,
+            must: self.must,
+            weight,
+            shape: self.shape,
+            about: self.about,
+        }
     }
 }
 
@@ -166,6 +193,26 @@ impl Shape {
         }
     }
 
+    /// Whether a program whose language has no "absent" writes this for it: an empty text, or 0 where things are counted.
+    fn is_nothing(&self, value: &Value) -> bool {
+        match self {
+            Self::Text { min, .. } => *min > 0 && value == "",
+            Self::Word(_) | Self::Form(_) => value == "",
+            Self::Number { min, whole, .. } => *whole && *min > 0.0 && value.as_f64() == Some(0.0),
+            Self::Either(shapes) => shapes.iter().any(|shape| shape.is_nothing(value)),
+            Self::Flag | Self::Any | Self::List { .. } | Self::Map { .. } | Self::Record(_) => false,
+        }
+    }
+
+    /// The word that is meant by one in other capitals.
+    fn word(&self, value: &Value) -> Option<&'static str> {
+        let (Self::Word(words), Value::String(text)) = (self, value) else {
+            return None;
+        };
+        let mut alike = words.iter().filter(|word| word.eq_ignore_ascii_case(text));
+        alike.next().copied().filter(|word| word != text)
+    }
+
     /// Adds a flaw for everything in `value` that is not of this shape.
     pub(super) fn check(&self, value: &Value, flaws: &mut Flaws) {
         let fits = match (self, value) {
@@ -183,15 +230,15 @@ impl Shape {
                     flaws.add(&format!("{} items", items.len()), &self.expected());
                 }
                 for (index, item) in items.iter().enumerate() {
-                    flaws.inside(&format!("[{index}]"), |flaws| of.check(item, flaws));
+                    flaws.inside(&format!("[{index}]"), |flaws| {
+                        flaws.weigh_item(|flaws| of.check(item, flaws));
+                    });
                 }
                 return;
             }
             (Self::Map { of, min }, Value::Object(map)) => {
                 for (name, item) in map {
-                    flaws.inside(&format!("[{}]", shown(&Value::from(name.as_str()))), |flaws| {
-                        of.check(item, flaws);
-                    });
+                    flaws.named(name, |flaws| flaws.weigh_item(|flaws| of.check(item, flaws)));
                 }
                 map.len() >= *min
             }
@@ -214,11 +261,17 @@ impl Record {
     /// Adds a flaw for every known name that is missing or holds something else.
     pub(super) fn check(&self, map: &serde_json::Map<String, Value>, flaws: &mut Flaws) {
         for key in self.keys {
-            flaws.inside(&format!(".{}", key.name), |flaws| match map.get(key.name) {
-                None if key.must => flaws.add("it is missing", &key.shape.expected()),
-                None => {}
-                Some(Value::Null) if !key.must => {}
-                Some(value) => key.shape.check(value, flaws),
+            let value = map.get(key.name);
+            flaws.inside(&format!(".{}", key.name), |flaws| {
+                flaws.weigh(key.weight, value, |flaws| match value {
+                    None if key.must => flaws.add("it is missing", &key.shape.expected()),
+                    None => {}
+                    Some(Value::Null) if !key.must => {}
+                    Some(value) if !key.must && key.shape.is_nothing(value) && flaws.take_as(None) => {}
+                    Some(value) if !key.must && key.shape.word(value).is_some_and(|word| flaws.take_as(Some(word))) => {
+                    }
+                    Some(value) => key.shape.check(value, flaws),
+                });
             });
         }
         let there = |name: &&str| map.get(*name).is_some_and(|value| !value.is_null());

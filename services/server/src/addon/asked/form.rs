@@ -93,7 +93,7 @@ fn names<'f>(fields: &'f [Field], data: &Map<String, Value>) -> Vec<Name<'f>> {
 /// What a field that is shown lacks of what has to be given.
 fn lack(field: &Field, fields: &[Field], data: &Map<String, Value>) -> Option<String> {
     // A tick that has to be set is the gate's business where it is one.
-    let needed = field.required == Some(true) && field.security_gate != Some(true);
+    let needed = field.required == Some(true) && !(field.security_gate == Some(true) && field.is_tick());
     let waits = field.depends_on.as_ref().is_some_and(|on| !is_given(on, fields, data));
     if !needed || waits {
         return None;
@@ -109,8 +109,7 @@ fn lack(field: &Field, fields: &[Field], data: &Map<String, Value>) -> Option<St
 
 /// Whether a field that others depend on is given: a tick that is not set is not.
 fn is_given(name: &str, fields: &[Field], data: &Map<String, Value>) -> bool {
-    let ticks = |field: &Field| matches!(field.kind, Some(FieldType::Checkbox | FieldType::Toggle));
-    let is_tick = fields.iter().any(|field| field.name == name && ticks(field));
+    let is_tick = fields.iter().any(|field| field.name == name && field.is_tick());
     data.get(name).is_some_and(|value| {
         let is_unset = *value == Value::Bool(false) || is_tick && is_off(value);
         !is_unset && !is_nothing(value)

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use wire::expression::Values;
-use wire::manifest::{Field, FieldType};
+use wire::manifest::Field;
 
 /// What the other end may take these values for: as they are, and as a lenient reader does. What is left out or empty is the
 /// field's default there; where there is none, it is missing here.
@@ -19,7 +19,7 @@ pub(super) fn readings(fields: &[Field], data: &Map<String, Value>) -> [Values; 
     }
     let lenient = plain.iter().map(|(key, value)| {
         let field = fields.iter().find(|field| field.name == *key);
-        let ticks = field.is_some_and(|field| matches!(field.kind, Some(FieldType::Checkbox | FieldType::Toggle)));
+        let ticks = field.is_some_and(Field::is_tick);
         (key.clone(), leniently(value, ticks))
     });
     let lenient = lenient.collect();

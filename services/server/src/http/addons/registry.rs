@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use wire::event::{NewEvent, Severity};
 
 use crate::addon::outcall::Origin;
-use crate::addon::{Addon, Sent, check_name, read_manifest};
+use crate::addon::{Addon, Sent, Taken, check_name, read_manifest};
 use crate::app::App;
 use crate::auth::credential::Kind;
 use crate::auth::vault::Token;
@@ -219,7 +219,7 @@ pub(super) async fn register(
     }
     // Looked at before anything is made: a bad manifest costs neither token nor number.
     let manifest = match form.manifest {
-        Some(manifest) => Some((read_manifest(&manifest)?, manifest.kept)),
+        Some(manifest) => Some(read_manifest(&manifest)?),
         None => None,
     };
     let now = app.clock.now();
@@ -235,9 +235,11 @@ pub(super) async fn register(
         );
     }
     let mut addon = app.addons.add(now.wall, &form.name, &form.url).await?;
-    if let Some(((_, version, description), manifest)) = manifest {
+    let mut words = Vec::new();
+    if let Some(taken) = manifest {
+        words = taken.words;
         let kept = app.addons.update(addon.id, |row| {
-            (row.version, row.description, row.manifest) = (version, description, manifest);
+            (row.version, row.description, row.manifest) = (taken.version, taken.description, taken.kept);
         });
         addon = kept.await?.unwrap_or(addon);
     }
@@ -257,6 +259,7 @@ pub(super) async fn register(
         enabled: true,
     })
     .await;
+    note(&app, addon.id, words).await;
     let message = format!("{} registered add-on {}", person.name, addon.name);
     app.record_done(
         act("addon.registered", message, json!({ "addon_id": addon.id })),
@@ -271,6 +274,13 @@ pub(super) async fn register(
         token: secret,
     };
     Ok((StatusCode::CREATED, Answered(made)).into_response())
+}
+
+/// Lines for an add-on's log that come with no frame of its own.
+async fn note(app: &App, addon: u64, words: Vec<String>) {
+    for what in words {
+        app.feed(Input::Noted { addon, what }).await;
+    }
 }
 
 /// Tells the hub of an add-on as it is now; of one that was taken away meanwhile, that it is gone.
@@ -323,9 +333,15 @@ pub(super) async fn connect(
     let read = async {
         let Json(form): Json<WithManifest> = Json::from_request(request, &()).await?;
         let read = read_manifest(&form.manifest)?;
-        Ok::<_, Refusal>((form, read))
+        Ok::<_, Refusal>(read)
     };
-    let (form, (_, version, description)) = match read.await {
+    let Taken {
+        version,
+        description,
+        kept: manifest,
+        words,
+        ..
+    } = match read.await {
         Ok(read) => read,
         Err(refusal) => {
             let what = format!("the manifest that came by POST /api/addons/connect was not taken: {refusal}");
@@ -337,18 +353,20 @@ pub(super) async fn connect(
     let kept = app.addons.update(id, move |addon| {
         addon.version = version;
         addon.description = description;
-        addon.manifest = form.manifest.kept;
+        addon.manifest = manifest;
         addon.enrolled = true;
         addon.updated = now;
     });
     let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
     let session: String = secret.unwrap_or("").chars().take(16).collect();
     app.feed(Input::Met { addon: id }).await;
+    note(&app, id, words.clone()).await;
     Ok(Answered(AddonConnected {
         addon_id: id,
         session_id: session,
         addon: AddonView::of(&app, &addon),
         previous_version: (previous != addon.version && previous != "0.0.0").then_some(previous),
+        warnings: words,
     }))
 }
 
@@ -360,7 +378,13 @@ pub(super) async fn upsert(
     person: Person,
     Json(form): Json<WithManifest>,
 ) -> Result<Response, Refusal> {
-    let (name, version, description) = read_manifest(&form.manifest)?;
+    let Taken {
+        name,
+        version,
+        description,
+        kept: manifest,
+        words,
+    } = read_manifest(&form.manifest)?;
     let now = app.clock.now().wall;
     let known = app
         .addons
@@ -374,12 +398,13 @@ pub(super) async fn upsert(
     let kept = app.addons.update(id, |row| {
         row.version = version;
         row.description = description;
-        row.manifest = form.manifest.kept;
+        row.manifest = manifest;
         row.updated = now;
     });
     // Taken away since it was looked for: it does not come back, nor does another get what was meant for it.
     let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
     know(&app, &addon).await;
+    note(&app, addon.id, words).await;
     let message = format!("{} uploaded the manifest of add-on {name}", person.name);
     app.record_done(
         act("addon.manifest", message, json!({ "addon_id": addon.id })),

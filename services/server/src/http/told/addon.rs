@@ -153,6 +153,9 @@ pub(crate) struct AddonConnected {
     /// The version that it had before, where that is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_version: Option<String>,
+    /// What of its manifest was left out, or is not as the rules ask; its page says the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What is known of newer versions of an add-on.

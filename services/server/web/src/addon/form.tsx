@@ -8,7 +8,7 @@ import { Icon, Panel, ProblemNote } from "../view/bits";
 import { act, BUILT_IN, type Key } from "./ask";
 import { useSource, type PartProps } from "./context";
 import { FieldView, type Held } from "./field";
-import { beginning, calculated, entered, flaws, given, payload, prefilled, readFields, shown, waitsFor, type Field, type Values } from "./fields";
+import { beginning, calculated, entered, flaws, given, initial, payload, prefilled, readFields, shown, waitsFor, type Field, type Values } from "./fields";
 import { Gate } from "./gate";
 import { at, obj, str, type Config } from "./manifest";
 import { tierOfForm } from "./safety";
@@ -93,7 +93,7 @@ export function FormPart(props: PartProps) {
       said.value = answerWords(answer);
       around.turn.value += 1;
       gate.value = false;
-      for (const field of fields) if (field.gate) held.set(field.name, false);
+      for (const field of fields) if (field.gate) held.set(field.name, initial(field));
     } catch (thrown) {
       if (key === null && wantsGate(thrown) && fields.some((field) => field.gate) && !seen.some((field) => field.gate)) {
         force.value = true;

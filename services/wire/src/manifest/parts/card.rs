@@ -1,5 +1,6 @@
 //! Cards and the wizard that brings up one more agent.
 
+use super::super::flaw::Weight;
 use super::super::shape::{FILLED, NUMBER, Record, Shape, TEXT, TEXTS, may, must};
 use super::{ACTION_NAME, API_PATH, SOURCED, URL};
 
@@ -8,13 +9,14 @@ pub(super) static DEPLOY_WIZARD: Record = Record {
     about: "`deploy-wizard`: how one more agent of the add-on is brought up.",
     keys: &[
         may("target_label", TEXT, "what is brought up"),
-        may("docker", Shape::Record(&DOCKER), "as a container"),
-        may("binary", Shape::Record(&BINARY), "as a program"),
+        may("docker", Shape::Record(&DOCKER), "as a container").grave(),
+        may("binary", Shape::Record(&BINARY), "as a program").grave(),
         may(
             "prefill_endpoint",
             Shape::Form(&API_PATH),
             "tells values that are known already",
-        ),
+        )
+        .weighing(Weight::LightOf(|path| path.starts_with('/'))),
     ],
     any_of: &["docker", "binary"],
 };
@@ -70,9 +72,9 @@ static VARIABLE: Record = Record {
         may("placeholder", TEXT, "while it is empty"),
         may("hint", TEXT, "below it"),
         may("value", TEXT, "of a literal"),
-        may("readonly", Shape::Flag, "cannot be changed"),
-        may("secret", Shape::Flag, "shown on request only"),
-        may("rotate_action", Shape::Form(&ACTION_NAME), "makes it anew"),
+        may("readonly", Shape::Flag, "cannot be changed").whole(),
+        may("secret", Shape::Flag, "shown on request only").whole(),
+        may("rotate_action", Shape::Form(&ACTION_NAME), "makes it anew").whole(),
         may("optional", Shape::Flag, "may stay empty"),
     ],
     any_of: &[],
@@ -131,7 +133,8 @@ pub(super) static DISCOVERY_CARD: Record = Record {
                 whole: false,
             },
             "how often the source is asked",
-        ),
+        )
+        .grave(),
         may("target_table", FILLED, "id of the table that they go into"),
         may("expand_endpoint", Shape::Form(&API_PATH), "asked to make a pool larger"),
         may("pools_endpoint", Shape::Form(&API_PATH), "tells the pools"),

@@ -18,7 +18,8 @@ pub(super) static FORM: Record = Record {
                 max: FIELDS_MAX,
             },
             "what is asked",
-        ),
+        )
+        .grave(),
         may(
             "action",
             Shape::Form(&ACTION_NAME),
@@ -31,8 +32,9 @@ pub(super) static FORM: Record = Record {
             "safety",
             Shape::Word(SAFETY),
             "how much the action can do; without it what its name says, with a gated field `destructive`",
-        ),
-        may("destructive", Shape::Flag, "the same as safety `destructive`"),
+        )
+        .grave(),
+        may("destructive", Shape::Flag, "the same as safety `destructive`").grave(),
     ],
     any_of: &[],
 };
@@ -44,12 +46,13 @@ static FIELD: Record = Record {
         must("name", FILLED, "under which its value is sent"),
         may("label", TEXT, "beside it"),
         may("type", Shape::Word(FIELD_TYPES), "text where it is absent"),
-        may("required", Shape::Flag, "the form cannot be sent without it"),
+        may("required", Shape::Flag, "the form cannot be sent without it").grave(),
         may(
             "options",
             list(&Shape::Record(&FIELD_OPTION)),
             "of a select; the value `__custom__` opens a text box",
-        ),
+        )
+        .grave(),
         SOURCED,
         may("placeholder", TEXT, "shown while it is empty"),
         may("custom_placeholder", TEXT, "shown in the text box of `__custom__`"),
@@ -76,12 +79,14 @@ static FIELD: Record = Record {
                 max: crate::expression::LENGTH_MAX,
             },
             "a formula over other fields, whose result it shows",
-        ),
+        )
+        .grave(),
         may(
             "security_gate",
             Shape::Flag,
             "of a checkbox or toggle: it must be true, and the password given, before the action is done",
-        ),
+        )
+        .grave(),
     ],
     any_of: &[],
 };

@@ -160,9 +160,9 @@ pub(super) static MANIFEST: Record = Record {
     keys: &[
         must("name", Shape::Form(&NAME), "name of the add-on"),
         must("version", FILLED, "version of the add-on"),
-        may("description", TEXT, "what it does, in a sentence"),
-        may("author", TEXT, "who made it"),
-        may("docker_image", TEXT, "its container image"),
+        may("description", TEXT, "what it does, in a sentence").grave(),
+        may("author", TEXT, "who made it").grave(),
+        may("docker_image", TEXT, "its container image").grave(),
         must(
             "pages",
             Shape::List {
@@ -182,7 +182,7 @@ static PAGE: Record = Record {
     keys: &[
         must("id", FILLED, "unique among the pages; part of the page's address"),
         must("title", FILLED, "its title"),
-        may("icon", TEXT, "name of an icon"),
+        may("icon", TEXT, "name of an icon").grave(),
         may(
             "components",
             Shape::List {
@@ -191,7 +191,8 @@ static PAGE: Record = Record {
                 max: COMPONENTS_MAX,
             },
             "what stands on it, from top to bottom",
-        ),
+        )
+        .grave(),
         may("page_config", Shape::Record(&PAGE_CONFIG), "how the whole page behaves"),
     ],
     any_of: &[],
@@ -254,7 +255,7 @@ pub(super) static COMPONENT: Record = Record {
             FILLED,
             "unique in the whole manifest; frames name it as component_id",
         ),
-        may("title", TEXT, "its title"),
+        may("title", TEXT, "its title").grave(),
         SOURCED,
         may("config", OBJECT, "by its type, see below"),
     ],

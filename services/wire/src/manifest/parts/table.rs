@@ -79,15 +79,17 @@ const SAFETY_TIER: Key = may(
     "safety_tier",
     Shape::Word(&["green", "yellow", "red"]),
     "as existing add-ons say read, write, destructive",
-);
+)
+.grave();
 
 const HOW_SAFE: Key = may(
     "safety",
     Shape::Word(SAFETY),
     "how much it can do; what its name says where nothing says so",
-);
+)
+.grave();
 
-const DESTRUCTIVE: Key = may("destructive", Shape::Flag, "the same as safety destructive");
+const DESTRUCTIVE: Key = may("destructive", Shape::Flag, "the same as safety destructive").grave();
 
 static COLUMN_ACTION_SPEC: Shape = Shape::Record(&COLUMN_ACTION);
 
@@ -96,7 +98,7 @@ static COLUMN_ACTION: Record = Record {
     about: "A button in a column.",
     keys: &[
         must("type", Shape::Form(&ACTION_NAME), "the action"),
-        may("id_key", FILLED, "the row's field that is sent"),
+        may("id_key", FILLED, "the row's field that is sent").whole(),
         may("label", TEXT, "on it"),
         SAFETY_TIER,
         HOW_SAFE,
@@ -140,19 +142,22 @@ static ROW_ACTION: Record = Record {
             "visible_when",
             CONDITION,
             "a condition on the row, its fields named row.NAME",
-        ),
+        )
+        .whole(),
         may(
             "action",
             Shape::Either(&[Shape::Form(&ACTION_NAME), Shape::Record(&ENDPOINT)]),
             "an action's name, or a path; its id where it is absent",
-        ),
-        may("confirm", Shape::Record(&CONFIRM), "what is asked before"),
+        )
+        .whole(),
+        may("confirm", Shape::Record(&CONFIRM), "what is asked before").whole(),
         may(
             "form",
             OBJECT,
             "fields asked before: {title, fields: [{key, label, type …}]} or with sections of fields",
-        ),
-        may("hidden", Shape::Flag, "no button of its own; something else opens it"),
+        )
+        .whole(),
+        may("hidden", Shape::Flag, "no button of its own; something else opens it").whole(),
     ],
     any_of: &[],
 };
@@ -165,7 +170,8 @@ static ENDPOINT: Record = Record {
             "method",
             Shape::Word(&["GET", "POST", "PUT", "PATCH", "DELETE"]),
             "POST where it is absent",
-        ),
+        )
+        .whole(),
         must(
             "endpoint",
             Shape::Form(&API_PATH),

@@ -26,22 +26,26 @@ static CANCEL: Record = Record {
             "enabled",
             Shape::Flag,
             "whether there is a button; true where it is absent",
-        ),
+        )
+        .whole(),
         may(
             "endpoint",
             Shape::Form(&API_PATH),
             "where it is asked; {job_id} stands for the job",
-        ),
+        )
+        .whole(),
         may(
             "method",
             Shape::Word(&["POST", "PUT", "PATCH", "DELETE"]),
             "how; DELETE where it is absent",
-        ),
+        )
+        .whole(),
         may(
             "action",
             Shape::Form(&ACTION_NAME),
             "in place of an endpoint: an action with the job_id",
-        ),
+        )
+        .whole(),
         may("confirm_message", TEXT, "what is asked before"),
     ],
     any_of: &[],
