@@ -111,6 +111,13 @@ impl Config {
             .unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, self.port.unwrap_or(PORT)).into())
     }
 
+    /// Names under which the box may be called besides its own: those of `--host`, and the one to which links in alerts lead.
+    pub fn names(&self) -> Vec<String> {
+        let url = self.url.trim().parse::<http::Uri>().ok();
+        let of_links = url.and_then(|url| url.host().map(str::to_owned));
+        self.hosts.iter().cloned().chain(of_links).collect()
+    }
+
     /// How heartbeats of add-ons are watched.
     pub fn watch(&self) -> crate::hub::liveness::Watch {
         crate::hub::liveness::Watch {
@@ -204,6 +211,23 @@ mod tests {
                 .to_string()
                 .contains("agent-token")
         );
+    }
+
+    #[test]
+    fn the_name_to_which_links_in_alerts_lead_is_one_of_the_boxs() {
+        let names = |url: &str| {
+            let config =
+                Config::try_parse_from(["kiln-server", "--data", "/x", "--host", "nas.lan,bench", "--url", url]);
+            config.unwrap().names()
+        };
+        assert_eq!(
+            names("http://bench.example:8080/x"),
+            ["nas.lan", "bench", "bench.example"]
+        );
+        assert_eq!(names(" https://Bench.Example "), ["nas.lan", "bench", "Bench.Example"]);
+        for none in ["", "bench example", "/x"] {
+            assert_eq!(names(none), ["nas.lan", "bench"], "{none:?}");
+        }
     }
 
     #[test]

@@ -105,7 +105,7 @@ async fn run(config: Config, mut wrong: Vec<String>) -> anyhow::Result<()> {
     if settings::is_in_a_box() {
         tokio::spawn(renew(Arc::clone(&app)));
     }
-    let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
+    let router = router(Arc::clone(&app), Hosts(config.names()));
     // Before anybody can take the last free file.
     let supervisor = heartbeat::Supervisor::of_environment();
     let (network, local) = (Seats::new(seats::NETWORK), Seats::new(seats::LOCAL));

@@ -1,7 +1,8 @@
 //! What every request passes first: the host it names, where it comes from, and the headers of every answer.
 //!
 //! - `Host` must be an address, `localhost`, the box's name or `*.local`: else a page of some other site whose name
-//!   was pointed at this address (DNS rebinding) could talk to the box as if it were its own.
+//!   was pointed at this address (DNS rebinding) could talk to the box as if it were its own. Add-ons and host agents are asked
+//!   for a token or a signature instead, which no such page has: they may call the box by whatever name their network gives it.
 //! - A request that changes something and names an `Origin` must come from the box's own page.
 //! - By cookie it needs `X-Requested-With: XMLHttpRequest` too, which no other site can make a browser send. A client
 //!   that is no browser may leave `Origin` out; a browser never does.
@@ -15,8 +16,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, EXPECT, HOST, HeaderName, LOCATION, ORIGIN,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, COOKIE, EXPECT, HOST, HeaderName, LOCATION,
+    ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
@@ -103,9 +104,25 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"))
 }
 
+/// Whether add-ons and host agents ask for this path, with a token or a signature of their own.
+fn is_of_daemons(headers: &HeaderMap, uri: &Uri) -> bool {
+    let by_query = || {
+        uri.query()
+            .is_some_and(|query| query.split('&').any(|pair| pair.starts_with("token=")))
+    };
+    let key = match uri.path() {
+        "/api/addons/ws" => headers.contains_key(AUTHORIZATION) || by_query(),
+        "/api/addons/connect" | "/api/report" => headers.contains_key(AUTHORIZATION),
+        "/api/v1/agents/register" | "/api/v1/agents/auth" => true,
+        _ => false,
+    };
+    let of_browsers = [COOKIE, ORIGIN, HeaderName::from_static("sec-fetch-site")];
+    key && !of_browsers.iter().any(|name| headers.contains_key(name))
+}
+
 /// Why a request is turned away before anybody looks at its path. `opens`: whether a value is that of a session.
 fn refused(
-    method: &Method,
+    (method, uri): (&Method, &Uri),
     headers: &HeaderMap,
     host: Option<&str>,
     peer: Peer,
@@ -113,11 +130,11 @@ fn refused(
     opens: impl Fn(&str) -> bool,
 ) -> Option<Refusal> {
     let host = host.unwrap_or("");
-    if peer != Peer::Local && !hosts.admits(host, name) {
+    if peer != Peer::Local && !hosts.admits(host, name) && !is_of_daemons(headers, uri) {
         let shown: String = host.chars().take(100).collect();
         return Some(
             Refusal::new("host-refused", 403, "This box is not called that").with(format!(
-                "Host: {shown:?}; use its address, its name, or a name that ends in .local"
+                "Host: {shown:?}; use its address, its name, or a name that ends in .local; other names stand in KILN_HOSTS"
             )),
         );
     }
@@ -204,7 +221,15 @@ pub(crate) async fn front(
     // The path alone: a query may hold a token.
     let path = request.uri().path().to_owned();
     let opens = |value: &str| app.vault.session(value, app.clock.now()).is_some();
-    let why = refused(&method, request.headers(), host, peer, (&hosts, &name), opens).or_else(|| unreadable(&path));
+    let why = refused(
+        (&method, request.uri()),
+        request.headers(),
+        host,
+        peer,
+        (&hosts, &name),
+        opens,
+    )
+    .or_else(|| unreadable(&path));
     let mut response = match why {
         Some(refusal) => refusal.into_response(),
         None => match moved(&method, way, host, request.uri()) {
@@ -288,13 +313,18 @@ mod tests {
     }
 
     fn verdict(method: Method, pairs: &[(&'static str, &'static str)]) -> Option<&'static str> {
+        verdict_of(method, "/", pairs)
+    }
+
+    fn verdict_of(method: Method, uri: &'static str, pairs: &[(&'static str, &'static str)]) -> Option<&'static str> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let peer = Peer::Tcp(([10, 0, 0, 9], 5000).into());
         let own = (&Hosts::default(), "kiln");
-        let refusal = refused(&method, &headers, text(&headers, HOST), peer, own, |value| {
+        let asked = (&method, &Uri::from_static(uri));
+        let refusal = refused(asked, &headers, text(&headers, HOST), peer, own, |value| {
             value == "ours"
         })?;
         let body = format!("{refusal:?}");
@@ -360,6 +390,45 @@ mod tests {
         ] {
             assert_eq!(verdict(method.clone(), &pairs), want, "{method} {pairs:?}");
         }
+    }
+
+    #[test]
+    fn daemons_with_a_token_call_the_box_by_any_name_and_no_browser_does() {
+        const NAME: (&str, &str) = ("host", "vigil-server:7000");
+        const BEARER: (&str, &str) = ("authorization", "Bearer x");
+        const ROADS: [(Method, &str); 5] = [
+            (Method::GET, "/api/addons/ws?addon_id=1"),
+            (Method::POST, "/api/addons/connect"),
+            (Method::POST, "/api/report"),
+            (Method::POST, "/api/v1/agents/register"),
+            (Method::POST, "/api/v1/agents/auth"),
+        ];
+        for (method, road) in ROADS {
+            assert_eq!(verdict_of(method.clone(), road, &[NAME, BEARER]), None, "{road}");
+            for of_browser in [
+                ("cookie", "a=b"),
+                ("origin", "http://vigil-server:7000"),
+                ("sec-fetch-site", "same-origin"),
+            ] {
+                let found = verdict_of(method.clone(), road, &[NAME, BEARER, of_browser]);
+                assert_eq!(found, Some("host-refused"), "{road} {of_browser:?}");
+            }
+            let bare = verdict_of(method, road, &[NAME]);
+            assert_eq!(bare.is_none(), road.contains("/agents/"), "{road} without a token");
+        }
+        for (road, want) in [
+            ("/api/addons/ws?addon_id=1&token=x", None),
+            ("/api/addons/ws?addon_id=1&tokens=x", Some("host-refused")),
+            ("/api/addons", Some("host-refused")),
+            ("/api/addons/ws/x?token=x", Some("host-refused")),
+            ("/", Some("host-refused")),
+        ] {
+            assert_eq!(verdict_of(Method::GET, road, &[NAME]), want, "{road}");
+        }
+        assert_eq!(
+            verdict_of(Method::GET, "/api/addons", &[NAME, BEARER]),
+            Some("host-refused")
+        );
     }
 
     #[test]
