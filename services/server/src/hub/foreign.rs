@@ -6,15 +6,27 @@ use wire::event::{Severity, server_only};
 use wire::frame::{Notification, ProgressFrame};
 
 use super::effect::{addon_event, cut};
+use super::told::Telling;
 use super::{Effect, Hub};
 use crate::clock::Now;
 
 /// What a notification without a type is called.
 const NAMELESS: &str = "notification";
 
-/// Why an add-on's event is not in the log.
-const FULL: &str = "more events than this server keeps of one add-on (200 at once, one a minute after that, criticals apart); this \
-                    one was left out of the event log and of the alerts";
+/// Most characters of an event that is told to be left out.
+const NAMED: usize = 200;
+
+/// Why an add-on's event is not in the log, and which.
+fn full(event_type: &str, severity: Severity, message: &str) -> String {
+    let event: String = format!("{event_type} {severity:?}: {message}")
+        .chars()
+        .take(NAMED)
+        .collect();
+    format!(
+        "more events than this server keeps of one add-on (400 that inform, 200 warnings and 200 criticals at once, one a minute of \
+         each after that); left out of the event log and of the alerts: {event}"
+    )
+}
 
 /// Most bytes of metadata that an event keeps of a notification: the log has room for a bounded number of bytes.
 const METADATA: usize = 8 << 10;
@@ -22,10 +34,15 @@ const METADATA: usize = 8 << 10;
 impl Hub {
     pub(super) fn foreign_phase(&mut self, now: Now, addon: u64, progress: &ProgressFrame, out: &mut Vec<Effect>) {
         let Some(peer) = self.peers.get_mut(&addon) else { return };
-        if progress.percent < 100.0 || progress.phase.is_empty() {
+        if progress.phase.is_empty() {
             return;
         }
         let (job, phase) = (cut(&progress.job_id), cut(&progress.phase));
+        if progress.percent < 100.0 {
+            // It begins anew: an add-on may call the job of every night the same.
+            peer.phases.remove(&(job, phase));
+            return;
+        }
         // A hundred remembered phases are enough to tell each once; past that, telling twice does no harm.
         if peer.phases.len() > 100 {
             peer.phases.clear();
@@ -33,10 +50,10 @@ impl Hub {
         if !peer.phases.insert((job.clone(), phase.clone())) {
             return;
         }
-        if !peer.events.take(now.mono, 1.0) {
-            return self.complain(now, addon, FULL, out);
-        }
         let message = format!("{}: phase {phase:?} completed for job {job}", peer.name);
+        if !peer.infos.take(now.mono, 1.0) {
+            return self.complain(now, addon, &full("phase_complete", Severity::Info, &message), out);
+        }
         let data = serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": "phase_complete", "job_id": job, "phase": phase });
         out.push(addon_event(
             &peer.name,
@@ -62,19 +79,23 @@ impl Hub {
             let message = format!("event type {event_type:?} is told by servers alone; the notification was not taken");
             return self.complain(now, addon, &message, out);
         }
-        if !self
-            .told
-            .is_new(addon, notification.metadata.get("event_id").map(String::as_str))
-        {
+        let (severity, said) = (notification.severity, cut(&notification.message));
+        let id = notification.metadata.get("event_id").map(String::as_str);
+        let told = Telling::of(id, &event_type, severity, &said);
+        if told.as_ref().is_some_and(|told| self.told.knows(addon, told)) {
             return;
         }
         let Some(peer) = self.peers.get_mut(&addon) else { return };
-        let bucket = match notification.severity {
+        let bucket = match severity {
             Severity::Critical => &mut peer.criticals,
-            Severity::Info | Severity::Warning => &mut peer.events,
+            Severity::Warning => &mut peer.warnings,
+            Severity::Info => &mut peer.infos,
         };
         if !bucket.take(now.mono, 1.0) {
-            return self.complain(now, addon, FULL, out);
+            return self.complain(now, addon, &full(&event_type, severity, &said), out);
+        }
+        if let Some(told) = told {
+            self.told.remember(addon, told);
         }
         let mut left = METADATA;
         let metadata: BTreeMap<String, String> = notification
@@ -91,14 +112,8 @@ impl Hub {
         let Some(peer) = self.peers.get(&addon) else { return };
         let data = serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": event_type,
             "host": cut(&notification.host), "metadata": metadata });
-        let message = format!("{}: {}", peer.name, cut(&notification.message));
-        out.push(addon_event(
-            &peer.name,
-            "addon.notification",
-            notification.severity,
-            message,
-            data,
-        ));
+        let message = format!("{}: {said}", peer.name);
+        out.push(addon_event(&peer.name, "addon.notification", severity, message, data));
         if lost > 0 {
             let what =
                 format!("{lost} metadata fields of a notification are not in the event log: {METADATA} bytes are kept");

@@ -57,10 +57,14 @@ pub const AGENT: u64 = 1;
 /// Words about one add-on in its own log: at once, and a second after that.
 const WORDS: (f64, f64) = (50.0, 1.0);
 
-/// Events that one add-on from elsewhere may put into the event log: at once, and a second after that. The log keeps a
+/// Warnings that one add-on from elsewhere may put into the event log: at once, and a second after that. The log keeps a
 /// bounded number, and no add-on may push the others' out of it: alone it would need a month. Criticals have as many for
 /// themselves, so that no chatter before it takes the place of a failure.
 const EVENTS: (f64, f64) = (200.0, 1.0 / 60.0);
+
+/// The same of what only informs: sixty drives that end together, the most that this server is measured with, tell some five
+/// things each.
+const INFOS: (f64, f64) = (400.0, 1.0 / 60.0);
 
 /// Times that the log is told how an add-on is: at once, and a second after that. One that comes and goes all the time is
 /// told of more rarely, and as it is then.
@@ -87,7 +91,8 @@ struct Peer {
     /// Words in its log that there is room for, and how many there was none for.
     words: Bucket,
     unsaid: u64,
-    events: Bucket,
+    infos: Bucket,
+    warnings: Bucket,
     criticals: Bucket,
     changes: Bucket,
     /// Whether the log is not told how it is, because that changes too often; the add-on's own page was told.
@@ -111,7 +116,8 @@ impl Peer {
             history: History::new(numbers),
             words: Bucket::new(now.mono, WORDS.0, WORDS.1),
             unsaid: 0,
-            events: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
+            infos: Bucket::new(now.mono, INFOS.0, INFOS.1),
+            warnings: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
             criticals: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
             changes: Bucket::new(now.mono, CHANGES.0, CHANGES.1),
             restless: false,

@@ -500,6 +500,96 @@ fn drive(id: DriveId) -> Drive {
     .unwrap()
 }
 
+/// A notification of add-on 2, with an id where one is given; the events that come of it.
+fn notified(hub: &mut Hub, at: u64, severity: Severity, message: &str, id: Option<&str>) -> Vec<Effect> {
+    let notification = Notification {
+        event_type: "job_complete".into(),
+        severity,
+        message: message.into(),
+        metadata: id
+            .map(|id| ("event_id".to_owned(), id.to_owned()))
+            .into_iter()
+            .collect(),
+        host: String::new(),
+    };
+    hub.step(now(at), frame(2, 1, Frame::Notification(notification)))
+}
+
+/// How many events of this kind are among the effects; others may tell how the add-on is.
+fn count(effects: &[Effect], kind: &str) -> usize {
+    events(effects).into_iter().filter(|event| *event == kind).count()
+}
+
+fn connected(hub: &mut Hub) {
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: 2,
+            connection: 1,
+        },
+    );
+}
+
+#[test]
+fn sixty_drives_that_end_together_push_no_warning_out() {
+    let mut hub = hub();
+    connected(&mut hub);
+    for n in 0..300 {
+        let effects = notified(&mut hub, 2, Severity::Info, &format!("drive {n}"), None);
+        assert_eq!(count(&effects, "addon.notification"), 1, "{n}");
+    }
+    for n in 300..2_000 {
+        notified(&mut hub, 2, Severity::Info, &format!("chatter {n}"), None);
+    }
+    let left_out = notified(&mut hub, 60, Severity::Info, "the one that was too many", None);
+    let effects = notified(&mut hub, 60, Severity::Warning, "drive 7: 3 pending sectors", None);
+    assert_eq!(count(&effects, "addon.notification"), 1);
+    // The line about what is left out names it.
+    assert_eq!(count(&left_out, "addon.notification"), 0);
+    let lines = hub.history(2).unwrap().log(Time::UNIX_EPOCH);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.get().contains("job_complete Info: the one that was too many"))
+    );
+}
+
+#[test]
+fn another_event_under_a_known_id_is_told_and_one_left_out_is_taken_when_it_comes_again() {
+    let mut hub = hub();
+    connected(&mut hub);
+    let count = |effects: Vec<Effect>| count(&effects, "addon.notification");
+    assert_eq!(count(notified(&mut hub, 2, Severity::Critical, "first", Some("x"))), 1);
+    assert_eq!(count(notified(&mut hub, 3, Severity::Critical, "first", Some("x"))), 0);
+    assert_eq!(count(notified(&mut hub, 3, Severity::Critical, "second", Some("x"))), 1);
+    assert_eq!(count(notified(&mut hub, 3, Severity::Warning, "second", Some("x"))), 1);
+    while count(notified(&mut hub, 4, Severity::Info, "chatter", None)) == 1 {}
+    assert_eq!(count(notified(&mut hub, 4, Severity::Info, "late", Some("y"))), 0);
+    assert_eq!(count(notified(&mut hub, 400, Severity::Info, "late", Some("y"))), 1);
+    assert_eq!(count(notified(&mut hub, 800, Severity::Info, "late", Some("y"))), 0);
+}
+
+#[test]
+fn a_phase_of_a_job_that_begins_anew_ends_anew() {
+    let mut hub = hub();
+    connected(&mut hub);
+    let told = |hub: &mut Hub, at, percent| {
+        let progress = ProgressFrame {
+            job_id: "sync".into(),
+            phase: "SYNC".into(),
+            percent,
+            ..ProgressFrame::default()
+        };
+        count(
+            &hub.step(now(at), frame(2, 1, Frame::Progress(progress))),
+            "addon.phase_complete",
+        )
+    };
+    let night = |hub: &mut Hub, at| [0.0, 50.0, 100.0, 100.0].map(|percent| told(hub, at, percent));
+    assert_eq!(night(&mut hub, 2), [0, 0, 1, 0]);
+    assert_eq!(night(&mut hub, 90_000), [0, 0, 1, 0]);
+}
+
 /// The log has a bounded number of events; none of these is a way for one add-on to fill it.
 #[test]
 fn one_add_on_fills_the_log_only_to_its_share() {
@@ -543,7 +633,7 @@ fn one_add_on_fills_the_log_only_to_its_share() {
         (time, connection) = (time + 15, connection + 1);
     }
     let end = end as usize;
-    let most = 2 * (200 + end / 60) + 20 + end / 300 + 2;
+    let most = 400 + 200 + 2 * (end / 60) + 20 + end / 300 + 2;
     assert!(told <= most, "{told} events in four hours, {most} at most");
     // What it is in the end is told, however often it came and went before.
     let settled = hub.step(now(time + 86_400), Input::Tick);
