@@ -57,6 +57,27 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The severity that a word means, in capitals or not, also one of those that other programs have for it.
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "info" | "notice" => Some(Self::Info),
+            "warning" | "warn" => Some(Self::Warning),
+            "critical" | "crit" | "error" | "err" | "fatal" | "emergency" | "emerg" => Some(Self::Critical),
+            _ => None,
+        }
+    }
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// Who or what did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Actor {
@@ -175,7 +196,7 @@ impl Event {
 /// Event types that the server alone tells. Source: Vigil, event types.
 const SERVER_ONLY: [&str; 2] = ["addon_degraded", "addon_online"];
 
-/// First words of our own kinds of event; nothing that comes from an add-on may look like one of them.
+/// First words of our own kinds of event; nothing that comes from an add-on shall look like one of them.
 const NOUNS: [&str; 26] = [
     "addon",
     "agent",
@@ -205,18 +226,25 @@ const NOUNS: [&str; 26] = [
     "user",
 ];
 
+/// Letters alone, small: what stands between them may be anything, also what nobody sees.
+fn letters(text: &str) -> String {
+    let letters = text.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
 /// Whether an add-on's notification may not bear this event type, because it is the server's own word.
 pub fn server_only(event_type: &str) -> bool {
-    // Letters alone: what stands between them may be anything, also what nobody sees.
-    let letters = |text: &str| -> String {
-        let letters = text.chars().filter(char::is_ascii_alphanumeric);
-        letters.map(|letter| letter.to_ascii_lowercase()).collect()
-    };
     let plain = letters(event_type);
     SERVER_ONLY.iter().any(|word| letters(word) == plain)
-        || event_type
-            .split_once(['.', ':', '/'])
-            .is_some_and(|(noun, _)| NOUNS.contains(&letters(noun).as_str()))
+}
+
+/// An add-on's event type that looks like a kind of ours, as one that does not.
+pub fn unlike_ours(event_type: &str) -> Option<String> {
+    let marks = ['.', ':', '/'];
+    let (noun, _) = event_type.split_once(marks)?;
+    NOUNS
+        .contains(&letters(noun).as_str())
+        .then(|| event_type.replace(marks, "_"))
 }
 
 #[cfg(test)]
@@ -233,9 +261,6 @@ mod tests {
             "addon__degraded",
             "addon\u{200b}_degraded",
             "Addon Online\u{feff}",
-            "job.passed",
-            "jo\u{ad}b.passed",
-            "unit.failed",
             "addon.online",
         ] {
             assert!(server_only(word), "{word}");
@@ -248,8 +273,38 @@ mod tests {
             "my.event",
             "jobs.done",
             "addon",
+            "job.passed",
         ] {
             assert!(!server_only(word), "{word}");
+        }
+        for (word, taken) in [
+            ("job.passed", Some("job_passed")),
+            ("jo\u{ad}b.passed", Some("jo\u{ad}b_passed")),
+            ("Unit:failed/late", Some("Unit_failed_late")),
+            ("my.event", None),
+            ("jobs.done", None),
+            ("job_failed", None),
+            ("", None),
+        ] {
+            assert_eq!(unlike_ours(word).as_deref(), taken, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_severity_is_known_in_every_spelling() {
+        for (word, severity) in [
+            ("CRITICAL", Some(Severity::Critical)),
+            (" Error\n", Some(Severity::Critical)),
+            ("fatal", Some(Severity::Critical)),
+            ("Warn", Some(Severity::Warning)),
+            ("info", Some(Severity::Info)),
+            ("", None),
+            ("loud", None),
+        ] {
+            assert_eq!(Severity::of_word(word), severity, "{word:?}");
+        }
+        for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+            assert_eq!(Severity::of_word(severity.word()), Some(severity));
         }
     }
 

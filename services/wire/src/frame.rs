@@ -172,11 +172,7 @@ fn info() -> Severity {
 }
 
 fn lenient_severity<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Severity, D::Error> {
-    Ok(match String::deserialize(from)?.as_str() {
-        "warning" | "warn" => Severity::Warning,
-        "critical" | "error" => Severity::Critical,
-        _ => Severity::Info,
-    })
+    Ok(Severity::of_word(&String::deserialize(from)?).unwrap_or(Severity::Info))
 }
 
 /// Why bytes are not a frame.
@@ -239,7 +235,11 @@ impl Frame {
 
     /// The type, and everything beside it.
     fn envelope(bytes: &[u8]) -> Result<(String, Map<String, Value>), BadFrame> {
-        let value: Value = serde_json::from_slice(bytes).map_err(BadFrame::Json)?;
+        Self::parts(serde_json::from_slice(bytes).map_err(BadFrame::Json)?)
+    }
+
+    /// The same of JSON that was read.
+    fn parts(value: Value) -> Result<(String, Map<String, Value>), BadFrame> {
         let Value::Object(mut object) = value else {
             return Err(BadFrame::Shape);
         };

@@ -298,7 +298,7 @@ async fn every_bad_frame_is_answered_with_a_line_that_names_it_and_harms_nothing
         ),
         (r#"{"type":"result"}"#, "request_id"),
         (r#"{"type":"job","payload":{}}"#, "job"),
-        (r#"{"type":"drives","payload":[]}"#, "agent"),
+        (r#"{"type":"drives","payload":[]}"#, "drives"),
         (r#"{"type":"manifest","payload":{"name":"x"}}"#, "manifest"),
         (r#"{"type":"something_new","payload":1}"#, "something_new"),
     ] {

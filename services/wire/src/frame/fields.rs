@@ -123,6 +123,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Puts a value in a field's place without a word: it says the same.
+    pub(super) fn put(&mut self, key: &str, value: Value) {
+        self.map.insert(key.to_owned(), value);
+    }
+
     fn bad<T>(&self, key: &str, expected: &str) -> Result<T, BadFrame> {
         let found = self
             .map
@@ -149,7 +154,11 @@ impl<'a> Fields<'a> {
                 None
             }
             other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                let text = other.to_string();
+                let text = match other.as_f64().filter(|_| !other.is_i64() && !other.is_u64()) {
+                    // 12.0 is 12.
+                    Some(number) => json_number(number).to_string(),
+                    None => other.to_string(),
+                };
                 self.correct(key, "expected a text", Value::String(text.clone()));
                 Some(text)
             }
@@ -284,7 +293,7 @@ impl<'a> Fields<'a> {
                 "info"
             }
         };
-        self.map.insert("level".to_owned(), level.into());
+        self.put("level", level.into());
         level.to_owned()
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::{BadFrame, Frame, LogLine, Notification, ProgressFrame};
-use crate::event::{Severity, server_only};
+use crate::event::{Severity, server_only, unlike_ours};
 
 /// Most warnings of one frame; the rest is counted.
 const WARNINGS_MAX: usize = 8;
@@ -22,8 +22,7 @@ const ITEMS_MAX: usize = 20_000;
 pub struct Read {
     /// The frame.
     pub frame: Frame,
-    /// Its payload with all fields that came, known or not; those that were corrected are as in `frame`. Null for the
-    /// frames that only the box's own agent and server exchange, which are never shown as they came.
+    /// Its payload with all fields that came, known or not; those that were corrected are as in `frame`.
     pub payload: Value,
     /// What was corrected, each naming its field.
     pub warnings: Vec<String>,
@@ -37,9 +36,17 @@ impl Frame {
     /// # Errors
     /// Names the field that cannot be read, or the event type that only a server may tell; the connection goes on.
     pub fn read(bytes: &[u8]) -> Result<Read, BadFrame> {
-        let (kind, mut rest) = Self::envelope(bytes)?;
-        let payload = rest.remove("payload");
         let mut warnings = Vec::new();
+        let value = match serde_json::from_slice(bytes) {
+            Ok(value) => value,
+            Err(error) => {
+                let text = paired(bytes).ok_or(BadFrame::Json(error))?;
+                warnings.push("a text was cut within a character; \\ufffd stands in its place".to_owned());
+                serde_json::from_slice(&text).map_err(BadFrame::Json)?
+            }
+        };
+        let (kind, mut rest) = Self::parts(value)?;
+        let payload = rest.remove("payload");
         let mut object = |payload: Option<Value>| match payload {
             Some(Value::Object(map)) => Ok(map),
             None if !rest.is_empty() => {
@@ -60,7 +67,13 @@ impl Frame {
             "heartbeat" => (Self::Heartbeat, payload.unwrap_or(Value::Null)),
             "progress" | "log" | "notification" | "chart" | "metric" | "smart" | "attributes" => {
                 let mut map: Map<String, Value> = object(payload)?;
-                let level = map.get("level").filter(|_| kind == "log").cloned();
+                // Words of which others have several for one thing.
+                let word = match kind.as_str() {
+                    "log" => "level",
+                    "notification" => "severity",
+                    _ => "",
+                };
+                let said = map.get(word).cloned();
                 let mut fields = Fields::new(&kind, &mut map, &mut warnings);
                 let frame = match kind.as_str() {
                     "progress" => Some(Self::Progress(progress(&mut fields)?)),
@@ -71,7 +84,7 @@ impl Frame {
                         None
                     }
                 };
-                translated = kind == "log" && map.get("level") != level.as_ref();
+                translated = map.get(word) != said.as_ref();
                 let payload = Value::Object(map);
                 let other = || Self::Other {
                     kind: kind.clone(),
@@ -79,14 +92,14 @@ impl Frame {
                 };
                 (frame.unwrap_or_else(other), payload)
             }
+            // What only the box's own agent and server mean by a word is not what another add-on means by it.
             _ => {
-                let frame = Self::typed(&kind, payload.unwrap_or(Value::Null))?;
-                let copy = if let Self::Other { payload, .. } = &frame {
-                    payload.clone()
-                } else {
-                    Value::Null
+                let payload = payload.unwrap_or(Value::Null);
+                let frame = Self::Other {
+                    kind: kind.clone(),
+                    payload: payload.clone(),
                 };
-                (frame, copy)
+                (frame, payload)
             }
         };
         let as_it_came = warnings.is_empty() && !translated;
@@ -142,6 +155,14 @@ fn notification(fields: &mut Fields<'_>) -> Result<Notification, BadFrame> {
     if server_only(&event_type) {
         return Err(BadFrame::Reserved { event_type });
     }
+    let event_type = match unlike_ours(&event_type) {
+        Some(taken) => {
+            let expected = "expected a word that is no kind of event of the server's own";
+            fields.correct("event_type", expected, Value::String(taken.clone()));
+            taken
+        }
+        None => event_type,
+    };
     if event_type.is_empty() {
         fields.warn("event_type", "expected a word like job_complete, it is missing");
     }
@@ -158,11 +179,13 @@ fn notification(fields: &mut Fields<'_>) -> Result<Notification, BadFrame> {
 
 fn severity(fields: &mut Fields<'_>) -> Severity {
     let word = fields.text("severity");
-    match word.as_str() {
-        "info" | "" => Severity::Info,
-        "warning" | "warn" => Severity::Warning,
-        "critical" | "error" => Severity::Critical,
-        _ => {
+    match Severity::of_word(&word) {
+        Some(severity) => {
+            fields.put("severity", severity.word().into());
+            severity
+        }
+        None if word.is_empty() => Severity::Info,
+        None => {
             fields.correct(
                 "severity",
                 "expected info, warning or critical",
@@ -171,6 +194,37 @@ fn severity(fields: &mut Fields<'_>) -> Severity {
             Severity::Info
         }
     }
+}
+
+/// The same JSON with U+FFFD for each half of a pair of surrogates whose other half is missing: languages whose texts are of such
+/// halves cut between them, and write what is left. `None` where there is no such half.
+fn paired(bytes: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (high, low) = (0xd800..=0xdbff, 0xdc00..=0xdfff);
+    let mut out = bytes.to_vec();
+    let (mut at, mut lone) = (0, false);
+    while let Some(found) = bytes
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|byte| *byte == b'\\'))
+    {
+        at += found;
+        match unit(at) {
+            Some(first) if high.contains(&first) && unit(at + 6).is_some_and(|next| low.contains(&next)) => at += 12,
+            Some(half) if high.contains(&half) || low.contains(&half) => {
+                if let Some(place) = out.get_mut(at..at + 6) {
+                    place.copy_from_slice(b"\\ufffd");
+                    lone = true;
+                }
+                at += 6;
+            }
+            // Another escape: what follows its backslash is part of it.
+            _ => at += 2,
+        }
+    }
+    lone.then_some(out)
 }
 
 /// Points of charts, and rows of tables.
@@ -182,11 +236,16 @@ fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) 
     };
     let mut fields = Fields::new(kind, map, warnings);
     fields.text("component_id");
+    fields.text("job_id");
     fields.moment("timestamp");
     let Some(list) = list else {
         fields.text("key");
         return fields.number("value");
     };
+    // An empty list, as programs write it whose lists are pointers.
+    if map.get(list) == Some(&Value::Null) {
+        map.insert(list.to_owned(), Value::Array(Vec::new()));
+    }
     let Some(Value::Array(items)) = map.get_mut(list) else {
         let found = map.get(list).map_or_else(
             || "it is missing".to_owned(),
@@ -194,6 +253,7 @@ fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) 
         );
         return Err(BadFrame::field(kind, list, format!("expected a list, {found}")));
     };
+    let mut unread = Vec::new();
     for (index, item) in items.iter_mut().take(ITEMS_MAX).enumerate() {
         let place = format!("{list}[{index}]");
         let Value::Object(item) = item else {
@@ -206,9 +266,19 @@ fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) 
         if list == "metrics" {
             let mut fields = Fields::new(kind, item, warnings).within(place);
             fields.text("key");
-            fields.number("value")?;
             fields.moment("timestamp");
+            if let Err(why) = fields.number("value") {
+                unread.push((index, why));
+            }
         }
+    }
+    if !unread.is_empty() && unread.len() == items.len() {
+        return unread.into_iter().next().map_or(Ok(()), |(_, why)| Err(why));
+    }
+    // A drive that sleeps has no temperature; the others have.
+    for (index, why) in unread.into_iter().rev() {
+        items.remove(index);
+        warnings.push(format!("{why}; left out"));
     }
     Ok(())
 }
@@ -367,8 +437,8 @@ mod tests {
                 "value: expected a number, found null",
             ),
             (
-                json!({ "type": "metric", "payload": { "metrics": [{ "key": "k", "value": 1 }, { "key": "l", "value": {} }] } }),
-                "metrics[1].value: expected a number",
+                json!({ "type": "metric", "payload": { "metrics": [{ "key": "k", "value": null }, { "key": "l", "value": {} }] } }),
+                "metrics[0].value: expected a number",
             ),
             (
                 json!({ "type": "smart", "payload": { "rows": { "5": 0 } } }),
@@ -402,16 +472,121 @@ mod tests {
 
     #[test]
     fn fault_server_generated_events_cannot_be_sent_by_an_addon() {
-        for word in [
-            "addon_degraded",
-            "addon_online",
-            "Addon-Online",
-            "job.passed",
-            "drive.alert",
-        ] {
+        for word in ["addon_degraded", "addon_online", "Addon-Online", "addon.degraded"] {
             let error = read(&json!({ "type": "notification", "payload": { "event_type": word } })).unwrap_err();
             assert!(error.contains("by the server alone"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_word_like_ours_comes_as_another_one() {
+        for (sent, taken) in [
+            ("job.failed", "job_failed"),
+            ("drive:failed", "drive_failed"),
+            ("my.event", "my.event"),
+        ] {
+            let payload = json!({ "event_type": sent, "severity": "critical" });
+            let read = read(&json!({ "type": "notification", "payload": payload })).unwrap();
+            assert_eq!(read.payload["event_type"], taken);
+            assert_eq!(read.warnings.len(), usize::from(sent != taken), "{:?}", read.warnings);
+            assert!(matches!(read.frame, Frame::Notification(n) if n.event_type == taken));
+        }
+    }
+
+    #[test]
+    fn a_severity_in_capitals_or_other_words_is_what_it_means() {
+        for (sent, means) in [
+            ("CRITICAL", "critical"),
+            (" fatal ", "critical"),
+            ("Warn", "warning"),
+            ("info", "info"),
+        ] {
+            let payload = json!({ "event_type": "x", "severity": sent });
+            let read = read(&json!({ "type": "notification", "payload": payload })).unwrap();
+            assert_eq!((&read.payload["severity"], read.warnings.len()), (&json!(means), 0));
+            assert_eq!(read.as_it_came, sent == means);
+        }
+    }
+
+    #[test]
+    fn words_of_our_own_agent_are_anybodys_in_another_add_on() {
+        for kind in [
+            "event",
+            "job",
+            "drives",
+            "certificate",
+            "playbooks",
+            "unfinished",
+            "hello",
+            "command",
+            "result",
+        ] {
+            let payload = json!({ "event": "spinup", "list": [null] });
+            let read = read(&json!({ "type": kind, "payload": payload })).unwrap();
+            assert_eq!(
+                read.frame,
+                Frame::Other {
+                    kind: kind.to_owned(),
+                    payload: payload.clone()
+                }
+            );
+            assert_eq!((read.payload, read.as_it_came), (payload, true));
+        }
+    }
+
+    #[test]
+    fn an_empty_list_and_a_missing_value_cost_no_more_than_themselves() {
+        let empty = read(&json!({ "type": "smart", "payload": { "rows": null } })).unwrap();
+        assert_eq!((empty.payload, empty.warnings.len()), (json!({ "rows": [] }), 0));
+        let metrics = json!([{ "key": "a", "value": 40 }, { "key": "b", "value": null }, { "key": "c", "value": "41" }, { "key": "d" }]);
+        let some = read(&json!({ "type": "metric", "payload": { "metrics": metrics } })).unwrap();
+        assert_eq!(
+            some.payload["metrics"],
+            json!([{ "key": "a", "value": 40 }, { "key": "c", "value": 41 }])
+        );
+        for place in ["metrics[1].value", "metrics[2].value", "metrics[3].value"] {
+            assert!(
+                some.warnings.iter().any(|warning| warning.contains(place)),
+                "{:?}",
+                some.warnings
+            );
+        }
+        assert!(read(&json!({ "type": "metric", "payload": { "metrics": null } })).is_ok());
+    }
+
+    #[test]
+    fn a_job_is_the_same_however_its_number_is_written() {
+        for kind in ["smart", "attributes", "chart", "metric", "progress"] {
+            for (sent, job) in [(json!(12), "12"), (json!(12.0), "12"), (json!("12"), "12")] {
+                let payload = json!({ "job_id": sent, "rows": [], "key": "k", "value": 1 });
+                let read = read(&json!({ "type": kind, "payload": payload })).unwrap();
+                assert_eq!(read.payload["job_id"], job, "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_was_cut_within_a_character_is_read_and_told_of() {
+        let of = |message: &str| {
+            let frame = format!(
+                r#"{{"type":"notification","payload":{{"event_type":"job_failed","severity":"critical","message":"{message}"}}}}"#
+            );
+            Frame::read(frame.as_bytes())
+        };
+        for (sent, taken) in [
+            (r"cut \ud83d", "cut \u{fffd}"),
+            (r"\ude00 late", "\u{fffd} late"),
+            (r"\uD83D\uD83D\uDE00", "\u{fffd}\u{1f600}"),
+            (r"\\ud83d \ud83dx", "\\ud83d \u{fffd}x"),
+        ] {
+            let read = of(sent).unwrap();
+            assert_eq!(read.payload["message"], taken, "{sent}");
+            assert!(read.warnings.len() == 1 && !read.as_it_came, "{:?}", read.warnings);
+            let again = json!({ "type": "notification", "payload": read.payload }).to_string();
+            assert!(Frame::read(again.as_bytes()).unwrap().as_it_came);
+        }
+        assert!(of(r"\ud83d\ude00").unwrap().warnings.is_empty());
+        assert!(of(r"\ud83d\q").is_err() && of(r"\u").is_err());
     }
 
     #[test]
