@@ -101,19 +101,27 @@ pub enum Incoming {
 /// A ping of the other end, which may take its answer as a receipt for all that it sent before: to be answered when that has been
 /// handled. Until it is answered or dropped nothing more is read.
 #[derive(Debug)]
-pub struct Ping(oneshot::Sender<()>);
+pub struct Ping {
+    answer: oneshot::Sender<()>,
+    length: usize,
+}
 
 impl Ping {
-    /// And what tells the task that owns the socket of its answer.
-    pub(crate) fn new() -> (Self, oneshot::Receiver<()>) {
+    /// And what tells the task that owns the socket of its answer; `length` bytes came with it.
+    pub(crate) fn new(length: usize) -> (Self, oneshot::Receiver<()>) {
         let (answer, answered) = oneshot::channel();
-        (Self(answer), answered)
+        (Self { answer, length }, answered)
+    }
+
+    /// Whether its answer may be taken as a receipt: a mark of [`Sender::mark`] is a number of eight bytes.
+    pub fn may_be_a_mark(&self) -> bool {
+        self.length == size_of::<u64>()
     }
 
     /// Answers it. One that is dropped instead stays without an answer, and the connection goes on.
     pub fn answer(self) {
         // An error means that the connection is over, which the receiving half tells.
-        let _over = self.0.send(());
+        let _over = self.answer.send(());
     }
 }
 

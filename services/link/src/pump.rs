@@ -166,7 +166,7 @@ where
                                 }
                                 ponging = true;
                                 stuck_at.get_or_insert_with(|| Instant::now() + limits.write);
-                                let (ping, answer) = Ping::new();
+                                let (ping, answer) = Ping::new(payload.len());
                                 undelivered = Some(Incoming::Ping(ping));
                                 asked = Some(Asked { payload, answer });
                             }

@@ -142,10 +142,11 @@ impl App {
         }
     }
 
-    /// Answers an add-on's ping once what it sent before is on the medium: it may take the answer as a receipt, and forget. While
-    /// the store takes nothing there is none, and it sends all of that again when it comes back.
+    /// Answers an add-on's ping; one that may be a mark once what was sent before it is on the medium: who sent it may take the
+    /// answer as a receipt, and forget. While the store takes nothing there is none, and it sends all of that again when it comes
+    /// back. Libraries that ping with anything else only ask whether somebody is there, and hang up where nobody says so.
     async fn acknowledge(&self, ping: Ping) {
-        if self.scribe.kept(Vec::new()).await.is_ok() {
+        if !ping.may_be_a_mark() || self.scribe.kept(Vec::new()).await.is_ok() {
             ping.answer();
         }
     }

@@ -98,7 +98,8 @@ async fn what_was_sent_before_a_ping_is_stored_when_its_answer_comes() {
             let frame = json!({ "type": "notification", "payload": payload });
             socket.send(Message::text(frame.to_string())).await.unwrap();
         }
-        let answer = round.to_string();
+        // As long as a mark is.
+        let answer = format!("{round:08}");
         socket.send(Message::Ping(answer.clone().into())).await.unwrap();
         while pong(&mut socket).await != answer {}
         let events = made.app.store.read(|r| EVENTS.all(r)).unwrap();

@@ -144,10 +144,14 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
     }
     until(&mut admin, "cannot keep", true).await;
     // An add-on gets no answer that it could take as a receipt; the second ping was not read before the first was done with.
-    for ping in ["first", "second"] {
+    for ping in ["mark-001", "mark-002"] {
         socket.send(Message::Ping(ping.into())).await.unwrap();
         assert_eq!(pong(&mut socket).await, "alive");
     }
+    // A library that pings to see whether somebody is there is answered: it would hang up, over and over.
+    socket.send(Message::Ping("library".into())).await.unwrap();
+    assert_eq!(pong(&mut socket).await, "alive");
+    assert_eq!(pong(&mut socket).await, "library");
     for path in ["/api/v1/events", "/api/addons", "/api/v1/jobs", "/health"] {
         assert_eq!(admin.get(path).await.status, 200, "{path}");
     }
@@ -161,9 +165,9 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
     until(&mut other, "cannot keep", false).await;
-    socket.send(Message::Ping("third".into())).await.unwrap();
+    socket.send(Message::Ping("mark-003".into())).await.unwrap();
     assert_eq!(pong(&mut socket).await, "alive");
-    assert_eq!(pong(&mut socket).await, "third");
+    assert_eq!(pong(&mut socket).await, "mark-003");
     made.app.scribe.kept(Vec::new()).await.unwrap();
     let events = made.app.store.read(|r| EVENTS.all(r)).unwrap();
     let recovered = events.iter().find(|(_, e)| e.kind == "box.store_recovered").unwrap();
