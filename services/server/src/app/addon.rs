@@ -51,22 +51,40 @@ struct Served {
     components: BTreeMap<String, bool>,
 }
 
+/// How a connection of an add-on came.
+#[derive(Debug)]
+pub struct Came {
+    /// Whether the add-on enrolled by `connect`.
+    pub enrolled: bool,
+    /// From where, for its log.
+    pub from: String,
+    /// Key of the token.
+    pub token: String,
+    /// The token.
+    pub bearer: Bearer,
+}
+
+/// A connection that was heard so lately was no dead one when another took its place.
+const LIVELY: Duration = Duration::from_secs(10);
+
 impl App {
-    /// Serves one connection of an add-on to its end. One that has not `enrolled` by `connect` keeps to the documented
-    /// 64 KiB a message; only its first one, if that is its manifest, may be longer. `token` is the key of the token that
-    /// it came with, `bearer` that token.
-    pub async fn serve_addon(
-        &self,
-        addon: u64,
-        enrolled: bool,
-        token: String,
-        bearer: Bearer,
-        sender: link::Sender,
-        mut receiver: link::Receiver,
-    ) {
+    /// Serves one connection of an add-on to its end. One that has not enrolled by `connect` keeps to the documented
+    /// 64 KiB a message; only its first one, if that is its manifest, may be longer.
+    pub async fn serve_addon(&self, addon: u64, came: Came, sender: link::Sender, mut receiver: link::Receiver) {
+        let Came {
+            enrolled,
+            from,
+            token,
+            bearer,
+        } = came;
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        let rival = self.newest(addon, |other| {
+            let talks = !other.sender.is_over() && other.sender.heard().elapsed() < LIVELY;
+            talks.then(|| other.from.clone())
+        });
         let linked = Linked {
             addon,
+            from: from.clone(),
             token,
             bearer,
             sender: sender.clone(),
@@ -79,6 +97,13 @@ impl App {
             return sender.close(1008, "it may no longer connect").await;
         }
         self.feed(Input::Connected { addon, connection }).await;
+        if let Some(other) = rival.flatten() {
+            let what = format!(
+                "a connection from {from} took the place of one from {other} that was still talking; are two daemons running with \
+                 this add-on's number?"
+            );
+            self.feed(Input::Noted { addon, what }).await;
+        }
         let mut served = Served {
             addon,
             connection,

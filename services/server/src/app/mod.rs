@@ -47,6 +47,7 @@ use crate::own;
 use crate::scribe::{self, Keep, Scribe};
 use crate::tables;
 use crate::update::Updates;
+pub use addon::Came;
 pub use listeners::{Hearing, Listeners};
 use past::past;
 pub use past::{events, events_of};
@@ -119,6 +120,8 @@ struct Asked {
 #[derive(Debug)]
 struct Linked {
     addon: u64,
+    /// Where it comes from.
+    from: String,
     /// Key of the token that it came with.
     token: String,
     /// That token; here alone, and for no longer than the connection.

@@ -87,6 +87,24 @@ pub(crate) async fn pong(socket: &mut RawSocket) -> String {
 }
 
 #[tokio::test]
+async fn two_daemons_with_one_number_are_told_on_its_page() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    let mut first = raw(&made, id, &token).await.unwrap();
+    first.send(Message::text(r#"{"type":"heartbeat"}"#)).await.unwrap();
+    page.named("status").await;
+    let _second = raw(&made, id, &token).await.unwrap();
+    let line = page.named("log").await.data["payload"]["message"].to_string();
+    assert!(
+        line.contains("two daemons") && line.matches("127.0.0.1").count() == 2,
+        "{line}"
+    );
+    assert_eq!(close_code(&mut first).await, 1001);
+}
+
+#[tokio::test]
 async fn what_was_sent_before_a_ping_is_stored_when_its_answer_comes() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;

@@ -11,7 +11,7 @@ use link::Limits;
 
 use super::registry::check_token;
 use crate::addon::{Addon, MANIFEST_MAX};
-use crate::app::App;
+use crate::app::{App, Came};
 use crate::auth::secret::Bearer;
 use crate::auth::vault::Token;
 use crate::http::Peer;
@@ -98,7 +98,15 @@ pub(super) async fn connect(State(app): State<Arc<App>>, mut request: Request<Bo
                     ..Limits::server()
                 };
                 let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name, room).await;
-                app.serve_addon(id, enrolled, token.key, bearer, sender, receiver).await;
+                let came = Came {
+                    enrolled,
+                    from: peer
+                        .address()
+                        .map_or_else(|| "this machine".to_owned(), |ip| ip.to_string()),
+                    token: token.key,
+                    bearer,
+                };
+                app.serve_addon(id, came, sender, receiver).await;
             }
             Err(error) => tracing::warn!(addon = id, %error, "an upgrade to WebSocket broke off"),
         }
