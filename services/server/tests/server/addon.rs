@@ -87,6 +87,21 @@ pub(crate) async fn pong(socket: &mut RawSocket) -> String {
 }
 
 #[tokio::test]
+async fn null_is_as_absent_in_what_existing_clients_send() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let token = admin.post("/api/addons/tokens", &json!({ "name": null })).await;
+    assert_eq!(token.status, 201, "{token:?}");
+    let form = json!({ "name": "shed", "url": null, "token": null, "manifest": null });
+    let answer = admin.post("/api/addons/register", &form).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer.json()["addon"]["id"].as_u64().unwrap();
+    let act = json!({ "component_id": "c", "action": "go", "data": null });
+    let answer = admin.post(&format!("/api/addons/{id}/action"), &act).await;
+    assert_ne!(answer.status, 400, "{answer:?}");
+}
+
+#[tokio::test]
 async fn two_daemons_with_one_number_are_told_on_its_page() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;

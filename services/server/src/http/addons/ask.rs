@@ -22,6 +22,7 @@ use wire::command::Command;
 use wire::event::{NewEvent, Severity};
 use wire::manifest::Safety;
 
+use super::or_empty;
 use super::registry::{check_password, find};
 use crate::addon::Addon;
 use crate::addon::asked::{self, Asked};
@@ -49,7 +50,7 @@ pub(super) struct Act {
     /// The action as the manifest names it.
     action: String,
     /// The form's values.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     #[schema(value_type = Object)]
     data: Map<String, Value>,
     /// The person's password, for destructive actions; never sent on.

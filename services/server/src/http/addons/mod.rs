@@ -13,7 +13,14 @@ mod sources;
 mod telemetry;
 mod websocket;
 
+use serde::{Deserialize, Deserializer};
+
 use crate::http::doc::routes::{Routes, routes};
+
+/// Reads null as an absent value: existing servers take both for the empty one.
+fn or_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
 
 /// Those below `/api/v1`.
 pub(super) fn v1() -> Routes {

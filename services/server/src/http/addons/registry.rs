@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use wire::event::{NewEvent, Severity};
 
+use super::or_empty;
 use crate::addon::outcall::Origin;
 use crate::addon::{Addon, Sent, Taken, check_name, read_manifest};
 use crate::app::App;
@@ -103,7 +104,7 @@ pub(super) async fn show(
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = AddonNewToken)]
 pub(super) struct NewToken {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     name: String,
 }
 
@@ -193,7 +194,7 @@ pub(super) async fn revoke_token(
 pub(super) struct Register {
     name: String,
     /// Where it listens; empty where it does not.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     url: String,
     /// A token made before; without one a new one is made, and shown in the answer this once.
     #[serde(default)]

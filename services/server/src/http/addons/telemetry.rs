@@ -192,7 +192,10 @@ pub(super) async fn stream(
     let Query(of) = of.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let after = sse::last_event_id(&headers);
     let hello = serde_json::json!({ "addon_id": addon });
-    let mut waiting = VecDeque::from([format!("{}event: connected\ndata: {hello}\n\n", sse::RETRY)]);
+    let mut waiting = VecDeque::from([format!(
+        "{}\nevent: connected\ndata: {hello}\n\n",
+        sse::RETRY.trim_end()
+    )]);
     // Listening begins before the history is read: what happens in between has its number twice and is told once.
     let live = app.listeners.listen(addon);
     let newest = app.hub(|hub: &Hub| hub.history(addon).map_or(0, |history| history.newest()));
