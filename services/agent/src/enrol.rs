@@ -1,6 +1,6 @@
 //! Enrolment: `POST /api/addons/connect` with our manifest, answered with our add-on id.
 //!
-//! Only for an agent that was not told its id; the built-in one is.
+//! An agent over the network asks so for its id, or where it was told that, only brings its manifest; the built-in one does not.
 
 use std::time::Duration;
 

@@ -82,8 +82,8 @@ pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<Fro
     let mut answers = false;
     while !stop.is_asked() {
         let session = async {
-            let (sender, receiver) = connect(&uplink, &outbox).await?;
-            Ok::<_, Failure>(Session::new(sender, receiver, &uplink))
+            let (sender, receiver, introduced) = connect(&uplink, &outbox).await?;
+            Ok::<_, Failure>(Session::new(sender, receiver, &uplink, introduced))
         };
         let connected = tokio::select! {
             connected = session => connected,
@@ -154,12 +154,44 @@ fn counts_as_read(answers: bool, marked_at: Instant, heard: Instant) -> bool {
     !answers && heard >= marked_at + UNANSWERED
 }
 
-async fn connect(uplink: &Uplink, outbox: &Outbox) -> Result<(Sender, Receiver), Failure> {
-    let id = match uplink.addon_id {
-        Some(id) => id,
-        None => enrol::enrol(&uplink.endpoint, &uplink.token, outbox.manifest(&uplink.who)).await?,
+/// Where our manifest went, if it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Introduced {
+    /// Over HTTP, as every Vigil server takes it.
+    Already,
+    /// Nowhere: it goes as a frame, which servers of ours take.
+    NotYet,
+}
+
+/// Opens the socket. Over the network the manifest goes before it as HTTP, also where the id is known: existing servers take it in
+/// no other way, and show no page without it. There the id counts that we were told, and whatever the answer is we go on.
+async fn connect(uplink: &Uplink, outbox: &Outbox) -> Result<(Sender, Receiver, Introduced), Failure> {
+    let enrol = || enrol::enrol(&uplink.endpoint, &uplink.token, outbox.manifest(&uplink.who));
+    let (id, introduced) = match uplink.addon_id {
+        None => (enrol().await?, Introduced::Already),
+        Some(id) if uplink.endpoint.is_local() => (id, Introduced::NotYet),
+        Some(id) => match enrol().await {
+            Ok(named) => {
+                if named != id {
+                    warn!(
+                        addon = id,
+                        token_of = named,
+                        "the token is another add-on's than the id says"
+                    );
+                }
+                (id, Introduced::Already)
+            }
+            Err(why) => {
+                debug!(
+                    why = chain(&why),
+                    "the manifest was not taken over HTTP and goes as a frame"
+                );
+                (id, Introduced::NotYet)
+            }
+        },
     };
-    Ok(uplink.endpoint.connect(id, &uplink.token, Limits::client()).await?)
+    let (sender, receiver) = uplink.endpoint.connect(id, &uplink.token, Limits::client()).await?;
+    Ok((sender, receiver, introduced))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -179,8 +211,8 @@ struct Session {
     /// Whether it is on this machine: no other is ever ours.
     local: bool,
     to: To,
-    /// Whether the manifest goes as a frame; by enrolment it is there already.
-    introduce: bool,
+    /// Whether the manifest still has to go, as a frame.
+    introduced: Introduced,
     cursor: u64,
     greeted: Greeted,
     /// The greatest number behind which a ping was sent, and when.
@@ -195,7 +227,7 @@ enum End {
 }
 
 impl Session {
-    fn new(sender: Sender, receiver: Receiver, uplink: &Uplink) -> Self {
+    fn new(sender: Sender, receiver: Receiver, uplink: &Uplink, introduced: Introduced) -> Self {
         Self {
             passed: sender.passed(),
             sender,
@@ -206,7 +238,7 @@ impl Session {
                 who: uplink.who.clone(),
                 home: false,
             },
-            introduce: uplink.addon_id.is_some(),
+            introduced,
             cursor: 0,
             greeted: Greeted::NotYet,
             marked: 0,
@@ -222,7 +254,7 @@ impl Session {
         backoff: &mut Backoff,
         answers: &mut bool,
     ) -> End {
-        if self.introduce {
+        if self.introduced == Introduced::NotYet {
             self.send(&frames::manifest(outbox.manifest(&self.to.who)), outbox)
                 .await;
         }

@@ -93,9 +93,37 @@ async fn a_server_that_drops_each_connection_is_tried_more_and_more_rarely() {
 }
 
 #[tokio::test]
-async fn the_documented_way_sends_the_manifest_first_then_a_heartbeat_and_answers_pings() {
+async fn with_an_id_the_manifest_goes_as_existing_servers_take_it_and_the_id_that_was_told_counts() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Existing::start(&["--documented", "7", "--ping", "0.5"]);
+    let server = Existing::start(&["--documented", "7"]);
+    let url = server.url();
+    let environment = [
+        ("VIGIL_SERVER_URL", url.as_str()),
+        ("VIGIL_ADDON_ID", "7"),
+        ("VIGIL_ADDON_TOKEN", TOKEN),
+    ];
+    let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+    let kinds = server
+        .until("a frame", |said| {
+            let kinds: Vec<String> = said
+                .iter()
+                .filter(|l| matches!(l["kind"].as_str(), Some("manifest" | "upgrade" | "frame")))
+                .map(|l| format!("{}{}{}", l["kind"], l["query"], l["type"]).replace(['"', ' '], ""))
+                .collect();
+            (kinds.len() >= 3).then_some(kinds)
+        })
+        .await;
+    assert_eq!(
+        &kinds[..3],
+        ["manifestnullnull", "upgradeaddon_id=7null", "framenullheartbeat"]
+    );
+    all_taken(&server);
+}
+
+#[tokio::test]
+async fn where_http_takes_no_manifest_it_is_the_first_frame_then_a_heartbeat_and_pings_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Existing::start(&["--documented", "7", "--ping", "0.5", "--no-connect"]);
     let url = server.url();
     let environment = [
         ("VIGIL_SERVER_URL", url.as_str()),

@@ -2,7 +2,7 @@
 """Plays an existing Vigil server: enrolment, WebSocket and its types as implementations have them, nothing checked that
 they do not check. Tells everything it takes as JSON lines on standard output; takes orders as lines on standard input.
 
-  existing_server.py [--port N] [--ping SECONDS] [--no-pong] [--documented ID]
+  existing_server.py [--port N] [--ping SECONDS] [--no-pong] [--documented ID] [--no-connect]
 
 Orders: `bind` (the token is bound now), `kick` (close without a word), `deaf SECONDS` (do not read), `stop` (end),
 `send JSON` (a frame to the add-on).
@@ -135,7 +135,7 @@ class Server:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         body = stream.read(int(headers.get("content-length", 0)))
-        if method == "POST" and path == "/api/addons/connect":
+        if method == "POST" and path == "/api/addons/connect" and not self.options.no_connect:
             status, answer = self.connect(headers, body)
             text = json.dumps(answer).encode()
             connection.sendall(f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\nconnection: close\r\n\r\n".encode() + text)
@@ -211,4 +211,5 @@ if __name__ == "__main__":
     arguments.add_argument("--ping", type=float, default=30)
     arguments.add_argument("--no-pong", action="store_true")
     arguments.add_argument("--documented", type=int)
+    arguments.add_argument("--no-connect", action="store_true")
     Server(arguments.parse_args()).run()
