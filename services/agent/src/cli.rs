@@ -26,7 +26,7 @@ pub struct Options {
     #[arg(long, env = "SSL_CERT_FILE", value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Add-on id that the server gave this agent; without one it enrols with its token
-    #[arg(long, env = "VIGIL_ADDON_ID")]
+    #[arg(long, env = "VIGIL_ADDON_ID", value_parser = number)]
     pub addon_id: Option<u64>,
     /// Where jobs, checkpoints and unsent events are kept
     #[arg(long, default_value = "/var/lib/kiln/agent")]
@@ -101,6 +101,11 @@ impl Options {
             total: self.rate_total,
         }
     }
+}
+
+/// Reads a number as a compose file writes it, perhaps in the quotes that a list leaves.
+fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
+    text.trim().trim_matches(['"', '\'']).trim().parse()
 }
 
 /// Reads a switch; what is neither on nor off is refused, so that nobody believes that it is off.
@@ -194,6 +199,17 @@ mod tests {
         assert_eq!(id.kind(), ErrorKind::ValueValidation);
         let options = Options::try_parse_from(["kiln-agent", "--server", "unix:/s", "--addon-id", "1"]).unwrap();
         assert_eq!(options.addon_id, Some(1));
+        // As compose files leave them.
+        for quoted in [" 1", "\"1\"", "'1' "] {
+            let args = [
+                "kiln-agent",
+                "--server",
+                " http://vigil-server:7000 ",
+                "--addon-id",
+                quoted,
+            ];
+            assert_eq!(Options::try_parse_from(args).unwrap().addon_id, Some(1), "{quoted:?}");
+        }
         assert_eq!(options.server(), Some(Endpoint::Unix("/s".into())));
         let hex = "ab".repeat(32);
         let pinned = ["kiln-agent", "--server", "https://box", "--fingerprint", &hex];

@@ -129,6 +129,7 @@ impl FromStr for Endpoint {
     type Err = BadEndpoint;
 
     fn from_str(text: &str) -> Result<Self, BadEndpoint> {
+        let text = text.trim();
         let bad = |why| BadEndpoint {
             text: text.chars().take(120).collect(),
             why,
@@ -297,6 +298,7 @@ mod tests {
     fn servers_are_named_by_url_or_socket() {
         for (text, host, port) in [
             ("http://vigil-server:7000", "vigil-server", 7000),
+            (" http://vigil-server:7000/ \n", "vigil-server", 7000),
             ("http://10.0.0.1:80/", "10.0.0.1", 80),
             ("ws://box.local", "box.local", 80),
             ("http://[fe80::1]:7000", "fe80::1", 7000),

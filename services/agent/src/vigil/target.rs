@@ -1,4 +1,4 @@
-//! Which drive a text means: by identity, serial, WWN, or a path that leads to its node. Exactly one, or a refusal. Pure but
+//! Which drive a text means: by identity, serial, WWN, model, or a path that leads to its node. Exactly one, or a refusal. Pure but
 //! for following the path's links, which the caller does.
 
 use wire::drive::Drive;
@@ -18,6 +18,7 @@ pub fn one(text: &str, kernel_name: Option<&str>, drives: &[Drive]) -> Result<Dr
                 None => {
                     drive.id.as_ref().is_some_and(|id| id.as_str() == text)
                         || (!drive.serial.is_empty() && drive.serial.trim().eq_ignore_ascii_case(text))
+                        || (!text.is_empty() && drive.model.trim().eq_ignore_ascii_case(text))
                         || drive.wwn.as_deref().is_some_and(|wwn| wwn.eq_ignore_ascii_case(text))
                 }
             }
@@ -35,7 +36,7 @@ pub fn one(text: &str, kernel_name: Option<&str>, drives: &[Drive]) -> Result<Dr
         [] => {
             let problem = Problem::new("drive-unknown", 404, "No such drive is plugged in");
             Err(problem.with(format!(
-                "{text:?} names no present drive by serial, WWN, identity or path."
+                "{text:?} names no present drive by serial, model, WWN, identity or path."
             )))
         }
         many => {
@@ -83,6 +84,10 @@ mod tests {
         );
         assert_eq!(one("VK", None, &list).unwrap_err().kind, "drive-unknown");
         assert_eq!(one("", None, &list).unwrap_err().kind, "drive-unknown");
+        // By model where there is one of it.
+        assert_eq!(one("WD", None, &list).unwrap_err().kind, "drive-ambiguous");
+        list[5].model = "ST4000".into();
+        assert_eq!(one("st4000 ", None, &list).unwrap(), list[5].id.clone().unwrap());
         list[4].serial = "VK-3".into();
         assert_eq!(one("VK-3", None, &list).unwrap_err().kind, "drive-ambiguous");
         list[4].present = false;
