@@ -102,36 +102,54 @@ pub struct Active {
 pub type Alerts = BTreeMap<Kind, Active>;
 
 /// What a person should know of a drive before it is given hours of work: its alerts that hold, the gravest first, and how grave that is.
-/// How hot it is passes.
+/// How hot it is passes, in whatever words it is told.
 pub fn ill(alerts: &Alerts) -> Option<(Severity, String)> {
-    let of_drive = |kind: Kind| match kind {
+    let mut holding: Vec<(Severity, String)> = alerts
+        .iter()
+        .filter_map(|(kind, active)| Some((active.severity, against(*kind, active)?)))
+        .collect();
+    holding.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+    let gravest = holding.first()?.0;
+    let words: Vec<String> = holding.into_iter().map(|(_, words)| words).collect();
+    Some((gravest, words.join("; ")))
+}
+
+/// What an alert says against a drive; `None` where it is of heat alone, or of no drive.
+fn against(kind: Kind, active: &Active) -> Option<String> {
+    let lead = match kind {
+        Kind::AttributeFailing => AT_THRESHOLD,
+        Kind::CriticalWarning => WARNS,
         Kind::SmartFailed
-        | Kind::AttributeFailing
         | Kind::Reallocated
         | Kind::Pending
         | Kind::Uncorrectable
         | Kind::MediaErrors
         | Kind::SpareLow
-        | Kind::CriticalWarning
         | Kind::Wear
-        | Kind::SelfTestFailed => true,
+        | Kind::SelfTestFailed => return Some(active.message.clone()),
         Kind::Temperature
         | Kind::HostSilent
         | Kind::NoRoom
         | Kind::PoolHealth
         | Kind::PoolErrors
         | Kind::PoolScan
-        | Kind::PoolFull => false,
+        | Kind::PoolFull => return None,
     };
-    let mut holding: Vec<&Active> = alerts
-        .iter()
-        .filter(|(kind, _)| of_drive(**kind))
-        .map(|(_, active)| active)
+    // An earlier version kept its words alone.
+    let Some(faults) = &active.faults else {
+        return Some(active.message.clone());
+    };
+    let names: Vec<&str> = fault::standing(faults)
+        .map(|(name, _)| name)
+        .filter(|name| !is_of_heat(name))
         .collect();
-    holding.sort_by_key(|active| std::cmp::Reverse(active.severity));
-    let gravest = holding.first()?.severity;
-    let words: Vec<&str> = holding.iter().map(|active| active.message.as_str()).collect();
-    Some((gravest, words.join("; ")))
+    (!names.is_empty()).then(|| format!("{lead}: {}", names.join(", ")))
+}
+
+/// Whether a fault, by its name, is heat: NVMe's warning of it, or a temperature at its threshold.
+fn is_of_heat(fault: &str) -> bool {
+    let key = fault.rsplit_once(" (").and_then(|(_, key)| key.strip_suffix(')'));
+    fault == TOO_HOT || key.and_then(|key| key.parse().ok()).is_some_and(smart::is_heat)
 }
 
 /// A change to tell.
@@ -190,6 +208,15 @@ pub fn usual_limit(medium: Medium) -> i64 {
     }
 }
 
+/// What the words of [`Kind::AttributeFailing`] begin with.
+const AT_THRESHOLD: &str = "at or below the drive's own threshold";
+
+/// What the words of [`Kind::CriticalWarning`] begin with.
+const WARNS: &str = "the controller warns";
+
+/// NVMe's warning of its temperature.
+const TOO_HOT: &str = "too hot or too cold";
+
 /// A value that smartctl's exit status alone tells of.
 const UNNAMED: &str = "one that only smartctl's exit status tells of";
 
@@ -224,7 +251,7 @@ pub fn failing(reading: &Reading) -> (Vec<String>, bool) {
 fn warning_words(bits: u64) -> Vec<String> {
     let words = [
         "spare blocks are low",
-        "too hot or too cold",
+        TOO_HOT,
         "reliability is degraded",
         "the medium is read-only",
         "its backup power failed",
@@ -280,7 +307,7 @@ fn conditions(before: &Alerts, reading: &Reading, spec: Option<&Spec>) -> Vec<To
             rows.remove(UNNAMED);
         }
         let names: Vec<&str> = rows.keys().map(String::as_str).collect();
-        let words = format!("at or below the drive's own threshold: {}", names.join(", "));
+        let words = format!("{AT_THRESHOLD}: {}", names.join(", "));
         let severity = if prefail { critical } else { warning };
         told(
             Kind::AttributeFailing,
@@ -350,7 +377,7 @@ fn conditions(before: &Alerts, reading: &Reading, spec: Option<&Spec>) -> Vec<To
             Kind::CriticalWarning,
             bits as f64,
             false,
-            (bits != 0).then(|| (critical, format!("the controller warns: {all}"))),
+            (bits != 0).then(|| (critical, format!("{WARNS}: {all}"))),
             Some((named(words), fault::REST)),
         );
     }
@@ -648,6 +675,30 @@ mod tests {
             ill(&both),
             Some((Severity::Critical, "200 pending; 3 reallocated".to_owned()))
         );
+    }
+
+    /// A warm afternoon called drives broken: heat is told by NVMe's warnings and among values at their thresholds, too.
+    #[test]
+    fn heat_speaks_against_no_drive_in_whatever_words_it_is_told() {
+        let said =
+            |reading: &Reading| ill(&judge(&Alerts::new(), reading, None, Time::UNIX_EPOCH).0).map(|(_, says)| says);
+        assert_eq!(said(&warns(0x02)), None);
+        assert_eq!(
+            said(&warns(0x03)).as_deref(),
+            Some("the controller warns: spare blocks are low")
+        );
+        assert_eq!(said(&at_threshold(&["190"])), None);
+        assert_eq!(
+            said(&at_threshold(&["170", "190"])).as_deref(),
+            Some("at or below the drive's own threshold: Unknown_Attribute (170)")
+        );
+        // Heat that is over speaks for nobody, and what an earlier version kept has its words alone.
+        let (hot, _) = judge(&Alerts::new(), &warns(0x03), None, Time::UNIX_EPOCH);
+        let (mut cooled, _) = judge(&hot, &warns(0x01), None, Time::UNIX_EPOCH);
+        let spare = "the controller warns: spare blocks are low";
+        assert_eq!(ill(&cooled).unwrap().1, spare);
+        cooled.get_mut(&Kind::CriticalWarning).unwrap().faults = None;
+        assert_eq!(ill(&cooled).unwrap().1, spare);
     }
 
     /// Each of what comes is told, whatever went meanwhile.

@@ -30,7 +30,7 @@ pub mod wear;
 mod written;
 
 pub use delta::{PENDING_LOG, Row, delta, names};
-pub use own_word::exit;
+pub use own_word::{exit, is_heat};
 pub use parse::{DOCUMENT_MAX, NotSmart, forget_printed, parse, read};
 pub use snapshot::{
     AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, FarmErrors, NvmeHealth, Protocol, ScsiException,

@@ -47,9 +47,9 @@ fn is_of_age(attribute: &Attribute) -> bool {
     !attribute.prefail && matches!(attribute.id, 4 | 9 | 12 | 192 | 193 | 225 | 240)
 }
 
-/// Whether it is a temperature.
-fn is_of_heat(attribute: &Attribute) -> bool {
-    matches!(attribute.id, 190 | 194)
+/// Whether the attribute of this number is a temperature: at its threshold it tells of heat, which is no fault.
+pub fn is_heat(id: u16) -> bool {
+    matches!(id, 190 | 194)
 }
 
 impl Snapshot {
@@ -81,8 +81,8 @@ impl Snapshot {
     pub fn at_threshold(&self) -> (usize, usize) {
         let count = |now: bool| {
             let is = |a: &&Attribute| match a.at_threshold() {
-                AtThreshold::Now => now != (is_of_heat(a) || is_of_age(a)),
-                AtThreshold::Past => !now && !is_of_heat(a),
+                AtThreshold::Now => now != (is_heat(a.id) || is_of_age(a)),
+                AtThreshold::Past => !now && !is_heat(a.id),
                 AtThreshold::Never => false,
             };
             self.attributes.iter().filter(is).count()
@@ -94,7 +94,7 @@ impl Snapshot {
     /// How many temperatures stand at their threshold, and how many did.
     pub fn hot(&self) -> (usize, usize) {
         let count = |state| {
-            let is = |a: &&Attribute| is_of_heat(a) && a.at_threshold() == state;
+            let is = |a: &&Attribute| is_heat(a.id) && a.at_threshold() == state;
             self.attributes.iter().filter(is).count()
         };
         (count(AtThreshold::Now), count(AtThreshold::Past))
