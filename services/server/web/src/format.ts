@@ -222,8 +222,9 @@ export function usedOf(content: Drive["content"]): number | null {
 export function contentBrief(content: Drive["content"]): { head: string; detail: string } {
   const { head, detail } = contentWords(content);
   const used = usedOf(content);
-  const bare = (text: string) => text.replaceAll(/ \([^()]*(?:used|last mounted)[^()]*\)/g, "");
-  return { head: bare(head), detail: [bare(detail), used === null ? "" : `${bytes(used)} used`].filter(Boolean).join(", ") };
+  // What stands in quotes is a label, whatever its words.
+  const bare = (text: string) => text.replaceAll(/“[^”]*”| \([^()]*(?:used|last mounted)[^()]*\)/g, (part) => (part.startsWith("“") ? part : ""));
+  return { head: head.startsWith("“") ? head : bare(head), detail: [bare(detail), used === null ? "" : `${bytes(used)} used`].filter(Boolean).join(", ") };
 }
 
 /** A phase as its track and ring name it. */

@@ -16,6 +16,11 @@ describe("a card", () => {
     expect(say(drive({ content }), undefined, NOW)).toMatchObject({ word: "“photos”", line: "GPT, 1 partition: ext4, 3.1\u00a0TB used" });
     expect(say(drive({ content: { ...content, summary: "ext4 (3.1 TB used)", signatures: [{ ...signature, label: null }] } }), undefined, NOW)).toMatchObject({ word: "ext4", line: "3.1\u00a0TB used" });
   });
+  it("cuts no label, also one that has the words of counts", () => {
+    const of = (label: string) => ({ partition: 1, kind: "ext4", label, uuid: null, name: null, used: 3_100_000_000_000 });
+    const content = { state: "found" as const, summary: 'GPT, 2 partitions: ext4 "Anna (used for films)" (3.10 TB used), ext4 "Ben (last mounted by Ben)" (3.10 TB used)', signatures: [of("Anna (used for films)"), of("Ben (last mounted by Ben)")] };
+    expect(say(drive({ content }), undefined, NOW)).toMatchObject({ word: "“Anna (used for films)”", line: "GPT, 2 partitions: ext4, ext4 “Ben (last mounted by Ben)”, 6.2\u00a0TB used" });
+  });
   it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "No known content" }));
   it("says why a drive is not offered", () => {
     expect(say(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), undefined, NOW)).toMatchObject({ kind: "locked", line: "mounted at /mnt" });
