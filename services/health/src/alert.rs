@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use smart::exit;
 use utoipa::ToSchema;
 use wire::Time;
+use wire::drive::Ill;
 use wire::event::Severity;
 
 use crate::fault::{self, Bad, Faults, named};
@@ -96,6 +97,9 @@ pub struct Active {
     /// What it is about one by one; `None` where it is about one thing, or an earlier version kept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Faults>,
+    /// When it got worse last, but for heat that joined it; `None` where it did not since it began, or an earlier version kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worse: Option<Time>,
 }
 
 /// All alerts of a drive that hold.
@@ -103,15 +107,23 @@ pub type Alerts = BTreeMap<Kind, Active>;
 
 /// What a person should know of a drive before it is given hours of work: its alerts that hold, the gravest first, and how grave that is.
 /// How hot it is passes, in whatever words it is told.
-pub fn ill(alerts: &Alerts) -> Option<(Severity, String)> {
-    let mut holding: Vec<(Severity, String)> = alerts
+pub fn ill(alerts: &Alerts) -> Option<Ill> {
+    let mut holding: Vec<(&Active, String)> = alerts
         .iter()
-        .filter_map(|(kind, active)| Some((active.severity, against(*kind, active)?)))
+        .filter_map(|(kind, active)| Some((active, against(*kind, active)?)))
         .collect();
-    holding.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
-    let gravest = holding.first()?.0;
-    let words: Vec<String> = holding.into_iter().map(|(_, words)| words).collect();
-    Some((gravest, words.join("; ")))
+    holding.sort_by_key(|(active, _)| std::cmp::Reverse(active.severity));
+    let severity = holding.first()?.0.severity;
+    let since = holding.iter().map(|(active, _)| active.worse.unwrap_or(active.since));
+    Some(Ill {
+        severity,
+        since: since.max(),
+        says: holding
+            .into_iter()
+            .map(|(_, words)| words)
+            .collect::<Vec<_>>()
+            .join("; "),
+    })
 }
 
 /// What an alert says against a drive; `None` where it is of heat alone, or of no drive.
@@ -570,6 +582,12 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
         Some(b) if rises && !is_news => b.value.max(value),
         _ => value,
     };
+    let is_heat = |news: &Bad| !news.is_empty() && news.keys().all(|name| is_of_heat(name));
+    let worse = match &before {
+        Some(_) if is_news && !joined.as_ref().is_some_and(is_heat) => Some(now),
+        Some(b) => b.worse,
+        None => None,
+    };
     // The worst that it was stays until it is over, so that a value at a border is not told again and again.
     let worst = before.as_ref().map_or(severity, |b| b.severity.max(severity));
     alerts.insert(
@@ -580,6 +598,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
             severity: worst,
             message: message.clone(),
             faults,
+            worse,
         },
     );
     let counted = || rises.then(|| (kind.word(), value));
@@ -661,6 +680,7 @@ mod tests {
             severity,
             message: message.to_owned(),
             faults: None,
+            worse: None,
         };
         assert_eq!(ill(&Alerts::new()), None);
         let hot = Alerts::from([(Kind::Temperature, active(Severity::Critical, "70 °C"))]);
@@ -673,7 +693,11 @@ mod tests {
         ]);
         assert_eq!(
             ill(&both),
-            Some((Severity::Critical, "200 pending; 3 reallocated".to_owned()))
+            Some(Ill {
+                severity: Severity::Critical,
+                says: "200 pending; 3 reallocated".to_owned(),
+                since: Some(Time::UNIX_EPOCH),
+            })
         );
     }
 
@@ -681,7 +705,7 @@ mod tests {
     #[test]
     fn heat_speaks_against_no_drive_in_whatever_words_it_is_told() {
         let said =
-            |reading: &Reading| ill(&judge(&Alerts::new(), reading, None, Time::UNIX_EPOCH).0).map(|(_, says)| says);
+            |reading: &Reading| ill(&judge(&Alerts::new(), reading, None, Time::UNIX_EPOCH).0).map(|ill| ill.says);
         assert_eq!(said(&warns(0x02)), None);
         assert_eq!(
             said(&warns(0x03)).as_deref(),
@@ -696,9 +720,43 @@ mod tests {
         let (hot, _) = judge(&Alerts::new(), &warns(0x03), None, Time::UNIX_EPOCH);
         let (mut cooled, _) = judge(&hot, &warns(0x01), None, Time::UNIX_EPOCH);
         let spare = "the controller warns: spare blocks are low";
-        assert_eq!(ill(&cooled).unwrap().1, spare);
+        assert_eq!(ill(&cooled).unwrap().says, spare);
         cooled.get_mut(&Kind::CriticalWarning).unwrap().faults = None;
-        assert_eq!(ill(&cooled).unwrap().1, spare);
+        assert_eq!(ill(&cooled).unwrap().says, spare);
+    }
+
+    /// A verdict of a year ago hid what a drive began to tell since: 200 pending sectors beside the three that it had seen, too.
+    #[test]
+    fn what_speaks_against_a_drive_is_as_new_as_the_newest_of_it() {
+        let (mut alerts, mut since) = (Alerts::new(), Vec::new());
+        let readings = [
+            ata(&[("197", 0)]),
+            ata(&[("197", 3)]),
+            ata(&[("197", 3)]),
+            ata(&[("197", 300)]),
+            ata(&[("197", 2)]),
+            ata(&[("197", 2), ("5", 1)]),
+            ata(&[("197", 2), ("5", 0)]),
+        ];
+        for (second, reading) in (0..).zip(&readings) {
+            alerts = judge(&alerts, reading, None, Time::from_second(second).unwrap()).0;
+            since.push(ill(&alerts).and_then(|ill| ill.since).map(Time::as_second));
+        }
+        assert_eq!(since, [None, Some(1), Some(1), Some(3), Some(3), Some(5), Some(3)]);
+        // An earlier version kept none but when it began.
+        for active in alerts.values_mut() {
+            active.worse = None;
+        }
+        assert_eq!(ill(&alerts).unwrap().since.map(Time::as_second), Some(1));
+        // Heat that joins passes.
+        let since = |second, alerts: &Alerts, bits| {
+            let (after, _) = judge(alerts, &warns(bits), None, Time::from_second(second).unwrap());
+            (ill(&after).and_then(|ill| ill.since).map(Time::as_second), after)
+        };
+        let (spare, alerts) = since(1, &Alerts::new(), 0x01);
+        assert_eq!((spare, since(2, &alerts, 0x03).0), (Some(1), Some(1)));
+        let (hot, alerts) = since(1, &Alerts::new(), 0x02);
+        assert_eq!((hot, since(2, &alerts, 0x03).0), (None, Some(2)));
     }
 
     /// Each of what comes is told, whatever went meanwhile.
@@ -1006,6 +1064,7 @@ mod tests {
                 severity: Severity::Critical,
                 message: "100 % of its rated life is used".to_owned(),
                 faults: None,
+                worse: None,
             };
             (kind, active)
         };

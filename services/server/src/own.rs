@@ -5,7 +5,6 @@ use health::tables::drive_id;
 use health::{Book, Own, THIS_BOX, alert};
 use serde::Deserialize;
 use serde_json::Value;
-use wire::drive::Ill;
 use wire::{Celsius, DriveId, Time};
 
 use crate::app::App;
@@ -85,8 +84,10 @@ impl App {
             Ok(mut drives) => drives.pop().map(|drive| drive.alerts).unwrap_or_default(),
             Err(error) => return tracing::error!(%error, "what a drive's SMART says of it could not be read"),
         };
-        let ill = alert::ill(&alerts).map(|(severity, says)| Ill { severity, says });
-        let word = SmartWord { limit, ill };
+        let word = SmartWord {
+            limit,
+            ill: alert::ill(&alerts),
+        };
         self.feed(Input::Smart { drive, serial, word }).await;
     }
 }

@@ -845,7 +845,11 @@ severity: Severity,
 /**
  * In words, the gravest first: `300 reallocated sectors; it says itself that it fails`.
  */
-says: string, };
+says: string, 
+/**
+ * When the newest of it began or got worse: no earlier test has weighed that. `None` where an earlier version kept it.
+ */
+since?: string, };
 
 export type Job = { 
 /**

@@ -132,6 +132,11 @@ pub struct Ill {
     pub severity: Severity,
     /// In words, the gravest first: `300 reallocated sectors; it says itself that it fails`.
     pub says: String,
+    /// When the newest of it began or got worse: no earlier test has weighed that. `None` where an earlier version kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Time>,
 }
 
 /// How a drive stores: on spinning platters or in flash.
@@ -295,6 +300,7 @@ impl Content {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn photos(used: Option<u64>, mounted: Option<i64>, uuid: &str) -> Content {
@@ -334,6 +340,16 @@ mod tests {
             assert!(other.has_changed_since(&before) && before.has_changed_since(&other));
         }
         assert_eq!(before.uncounted(), photos(None, None, "a").uncounted());
+    }
+
+    #[test]
+    fn what_an_earlier_version_kept_against_a_drive_is_read() {
+        let kept = r#"{"severity":"critical","says":"300 reallocated sectors"}"#;
+        let ill: Ill = serde_json::from_str(kept).unwrap();
+        assert_eq!(
+            (ill.since, serde_json::to_string(&ill).unwrap()),
+            (None, kept.to_owned())
+        );
     }
 
     #[test]

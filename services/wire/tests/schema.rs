@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use wire::certificate::{CertificateInfo, CertificateText};
 use wire::command::{Answer, Call, CallOutcome, Command as Asked, Reply};
-use wire::drive::{Bus, Content, Drive, Rotation};
+use wire::drive::{Bus, Content, Drive, Ill, Rotation};
 use wire::event::{NewEvent, Severity};
 use wire::frame::{ActionCall, ActionResult, Frame, Hello, LogLine, Notification, ProgressFrame};
 use wire::job::{
@@ -232,7 +232,11 @@ fn frames() -> Vec<Frame> {
         as_of: None,
         bay: None,
         heat_limit: None,
-        ill: None,
+        ill: Some(Ill {
+            severity: Severity::Critical,
+            says: "300 pending".into(),
+            since: Some(Time::UNIX_EPOCH),
+        }),
         shown_until: None,
     };
     let call = |command| {

@@ -418,6 +418,7 @@ fn a_drive_shows_what_its_smart_says_against_it_until_that_says_so_no_more() {
     let ill = wire::drive::Ill {
         severity: Severity::Critical,
         says: "300 reallocated sectors".into(),
+        since: Some(Time::UNIX_EPOCH),
     };
     // Nobody but this server says so.
     list[0].ill = Some(ill.clone());
@@ -452,6 +453,7 @@ fn a_drive_says_nothing_against_its_twin_also_after_a_start() {
     let ill = |says: &str| wire::drive::Ill {
         severity: Severity::Critical,
         says: says.into(),
+        since: None,
     };
     let mut kept = list.clone();
     kept[1].ill = Some(ill("1 pending"));

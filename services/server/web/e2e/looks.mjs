@@ -47,7 +47,7 @@ export async function looks(browser, width, scheme, count) {
 
     await test("a drive that is broken already says so before hours are given to it, on the bench and in the gate", async () => {
       const before = box.state.drives[6];
-      box.state.drives[6] = { ...before, temperature: 34, ill: { severity: "critical", says: "300 reallocated sectors" } };
+      box.state.drives[6] = { ...before, temperature: 34, ill: { severity: "critical", says: "300 reallocated sectors", since: before.since } };
       await at("/");
       await page.locator(".needs li", { hasText: "tells of itself: 300 reallocated sectors" }).waitFor();
       const card = page.locator(`.bay[data-bay="${before.id}"]`);

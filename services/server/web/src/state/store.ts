@@ -167,6 +167,18 @@ const OWN_WORD: ReadonlySet<Phase> = new Set(["smart_before", "smart_after", "se
 
 const hasAsked = (job: Job) => done(job, (phase) => OWN_WORD.has(phase));
 
+/** The steps that read a drive's SMART. */
+const SMART: ReadonlySet<Phase> = new Set(["smart_before", "smart_after"]);
+
+/** What a drive's SMART says against it before hours are given to it; `undefined` where nothing does, hours are given already, or a verdict says as much: FAILED does, and one that weighed it, by a test that read SMART and ended since. */
+export function illOf({ ill }: Drive, job: Job | undefined): Drive["ill"] | undefined {
+  if (!ill || !job) return ill;
+  const outcome = job.verdict?.outcome;
+  if (!isOver(job) || outcome === "FAILED") return undefined;
+  const weighed = (outcome === "PASSED" || outcome === "WARN") && done(job, (phase) => SMART.has(phase)) && Date.parse(job.ended ?? "") >= Date.parse(ill.since ?? "");
+  return weighed ? undefined : ill;
+}
+
 /**
  * Whether a job showed that its drive keeps what is written to it, though it failed before, and was `asked` for its own word then: one that only
  * read, or was ended, showed nothing of that, a constant pattern looks the same in every place, and what the drive said of itself then has to be

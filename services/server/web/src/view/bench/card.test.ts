@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Verdict } from "@wire";
+import type { Drive, Verdict } from "@wire";
 
-import { drive, finding, job } from "../../fixtures";
+import { drive, finding, job, phase } from "../../fixtures";
 import { canChoose, plateOf } from "../../state/store";
 import { say, title } from "./card";
 
@@ -60,6 +60,15 @@ describe("a card", () => {
     expect([plateOf(shelf("Slot 03")), title(shelf("Slot 03"))]).toEqual(["Slot 03", "Exos X18"]);
     expect(title(shelf("ArrayDevice07"))).toBe("ArrayDevice07: Exos X18");
     expect(title(drive({ model: "" }))).toBe("no model told");
+  });
+  it("a verdict stays the word; what the drive began to tell of itself since stands at the foot", () => {
+    const ill = { severity: "critical", says: "300 reallocated sectors", since: "2026-11-20T11:46:00Z" } as const;
+    const asked = [phase({ phase: "smart_after", status: "done" })];
+    const foot = (outcome: Verdict["outcome"], change = {}, of: Drive["ill"] = ill) => say(drive({ ill: of! }), done(outcome, { phases: asked, ...change }), NOW);
+    expect(foot("PASSED")).toMatchObject({ word: "PASSED", foot: ["31\u00a0°C", "", "14\u00a0min ago"] });
+    expect(foot("PASSED", { ended: "2026-11-20T11:45:00Z" })).toMatchObject({ word: "PASSED", foot: ["31\u00a0°C", "", "SMART: bad"] });
+    expect(foot("WARN", { phases: [] }, { ...ill, severity: "warning" }).foot).toContain("SMART: look");
+    expect(say(drive({ ill }), undefined, NOW).foot).toEqual(["31\u00a0°C", "", "SMART: bad"]);
   });
   it("a failed drive shows where, as the wall does", () => {
     expect(say(drive(), done("FAILED", { findings: [finding({ lba: 2_000_000, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "at 1.02\u00a0GB" });

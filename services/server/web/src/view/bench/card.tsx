@@ -6,7 +6,7 @@ import { ago, bytes, capacityWords, celsius, clock, contentBrief, lastFour, phas
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
-import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
+import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, illOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 
 /** What a card says in its second and third row and at its foot. */
@@ -42,6 +42,8 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
   }
   if (!drive.present) return { kind: "gone", word: "Pulled", line: `at ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
   if (drive.refused && !hasFailed(job)) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
+  const ill = illOf(drive, job);
+  const smart = ill ? (ill.severity === "critical" ? "SMART: bad" : "SMART: look") : "";
   if (job?.verdict) {
     const first = firstFault(job);
     const place = first !== undefined && job.verdict.outcome === "FAILED" ? `at ${bytes(first * job.sector)}` : null;
@@ -49,12 +51,11 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
       kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : job.verdict.outcome === "INCONCLUSIVE" ? "inc" : ""}`,
       word: job.verdict.outcome,
       line: job.verdict.outcome === "PASSED" ? `${bytes(job.verdict.verified)} verified` : job.verdict.summary,
-      foot: drive.refused ? `Not offered: ${drive.refused.reason}` : place ?? [temperature, "", job.ended ? ago(job.ended, now) : ""],
+      foot: drive.refused ? `Not offered: ${drive.refused.reason}` : place ?? [temperature, "", smart || (job.ended ? ago(job.ended, now) : "")],
     };
   }
   const content = contentBrief(drive.content);
-  const ill = drive.ill && (drive.ill.severity === "critical" ? "SMART: bad" : "SMART: look");
-  return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", ill ?? "idle"] };
+  return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", smart || "idle"] };
 }
 
 /** A card's first row: the bay's name where the plate has no room for it, and the model; pure. */

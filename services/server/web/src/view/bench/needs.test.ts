@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { BoxView, Drive, Job, Verdict } from "@wire";
+import type { BoxView, Drive, Job, Phase, Verdict } from "@wire";
 
-import { drive, job } from "../../fixtures";
+import { drive, job, phase } from "../../fixtures";
 import { needs } from "./needs";
 
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: "It is said.", verified: 0, engine: "" });
@@ -59,17 +59,32 @@ describe("needs you", () => {
   });
 
   it("a drive that is broken already is told before hours are given to it, and no longer once a test has its word", () => {
-    const ill = { severity: "critical", says: "300 reallocated sectors" } as const;
+    const ill = { severity: "critical", says: "300 reallocated sectors", since: "2026-11-19T06:00:00Z" } as const;
     expect(needs([drive({ ill })], new Map(), null)).toMatchObject([{ shape: "fail", what: "…2B7H tells of itself: 300 reallocated sectors", next: "Look at it before you give it hours.", act: "The drive" }]);
     expect(needs([drive({ ill: { ...ill, severity: "warning" } })], new Map(), null)[0]?.shape).toBe("warn");
     expect(needs([drive({ ill, present: false })], new Map(), null)).toEqual([]);
     expect(told([pair("BAD00001", {}, { ill })])).toEqual([]);
-    expect(told([pair("BAD00001", { state: { kind: "finished" }, verdict: verdict("PASSED") }, { ill })])).toEqual([]);
     // A test that ended without a word on the drive says nothing of it.
     const aborted: Partial<Job> = { state: { kind: "aborted" }, verdict: null };
     expect(told([pair("BAD00001", aborted, { ill })]).map(({ short }) => short)).toEqual(["look first"]);
     const [one, of] = over("BAD00001", "INCONCLUSIVE");
     expect(told([[{ ...one, ill }, of]]).map(({ short }) => short)).toEqual(["look first", "look at it"]);
+  });
+
+  it("a verdict of before, or of a test that did not ask, hides nothing of what a drive tells of itself", () => {
+    const since = "2026-11-20T08:00:00Z";
+    const ill = { severity: "critical", says: "300 reallocated sectors", since } as const;
+    const shorts = (outcome: Verdict["outcome"], ended: string, asked: Phase, of: Drive["ill"] = ill) =>
+      told([pair("BAD00001", { state: { kind: "finished" }, verdict: verdict(outcome), ended, phases: [phase({ phase: asked, status: "done" })] }, { ill: of! })]).map(({ short }) => short);
+    expect(shorts("PASSED", since, "smart_after")).toEqual([]);
+    expect(shorts("PASSED", since, "smart_before")).toEqual([]);
+    expect(shorts("PASSED", "2025-11-20T08:00:00Z", "smart_after")).toEqual(["look first"]);
+    expect(shorts("PASSED", since, "verify")).toEqual(["look first"]);
+    expect(shorts("WARN", "2026-11-20T07:59:59Z", "smart_after")).toEqual(["look first", "keep it or send it back"]);
+    // Of when it is an earlier version did not keep.
+    expect(shorts("PASSED", since, "smart_after", { severity: ill.severity, says: ill.says })).toEqual(["look first"]);
+    // No one gives hours to that.
+    expect(shorts("FAILED", "2025-11-20T08:00:00Z", "verify")).toEqual(["take it out"]);
   });
 
   it("a drive that is not offered gets no hours: what it tells of itself asks for nobody, who could not end the line", () => {

@@ -7,7 +7,7 @@ import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
 import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
-import { bayOf, headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
+import { bayOf, headingOf, heatOf, illOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark, ProblemNote } from "../bits";
 import { unheard } from "../box";
 import { useSettled } from "../settle";
@@ -72,9 +72,9 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     if (drive.present && !drive.as_of && heat !== null && drive.heat_limit !== undefined && heat > drive.heat_limit) {
       add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; above ${celsius(drive.heat_limit)} it is too hot`, next: job && !isOver(job) ? "Give it air, or pause it. At a limit of its own the test pauses by itself." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its test" : "The drive" });
     }
-    // Before hours are given to it, which nobody can to one that is not offered; a verdict on the drive says the rest.
-    const isJudged = job && (!isOver(job) || (job.verdict && job.verdict.outcome !== "INCONCLUSIVE"));
-    if (!isJudged && drive.present && drive.refused === null && drive.ill) add("ill", { ...of, key: `ill ${drive.id}`, shape: drive.ill.severity === "critical" ? "fail" : "warn", what: `…${four} tells of itself: ${stopped(drive.ill.says)}`, next: "Look at it before you give it hours.", short: "look first", href: drivePath(drive.id), act: "The drive" });
+    // To one that is not offered nobody can give hours.
+    const ill = drive.present && drive.refused === null ? illOf(drive, job) : undefined;
+    if (ill) add("ill", { ...of, key: `ill ${drive.id}`, shape: ill.severity === "critical" ? "fail" : "warn", what: `…${four} tells of itself: ${stopped(ill.says)}`, next: "Look at it before you give it hours.", short: "look first", href: drivePath(drive.id), act: "The drive" });
     if (!job) continue;
     const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its test" };
     if (!isOver(job)) {
