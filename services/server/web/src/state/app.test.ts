@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Drive } from "@wire";
 
 import { drive, job } from "../fixtures";
-import { choose, chosen, claim, goesBy, known, login, pulled, updated } from "./app";
+import { choose, chosen, claim, goesBy, known, login, pulled, search, updated } from "./app";
 import { draftOf, keepDraft } from "./drafts";
 import { NOTHING } from "./store";
 import { keepWish, prefer, preferred, startWish, wished } from "./wish";
@@ -107,6 +107,25 @@ describe("whoever logs in", () => {
     wishes();
     await claims("mara");
     expect(asked()).toEqual([0, undefined, null, 0]);
+  });
+  it("finds all drives, though another one looked for one", async () => {
+    await logsIn("mara");
+    search.value = "9F2K";
+    await logsIn("mara");
+    expect(search.value).toBe("9F2K");
+    await logsIn("lena");
+    expect(search.value).toBe("");
+  });
+  it("who goes back in the browser finds no wish of another one's, and again one's own", async () => {
+    startWish();
+    await logsIn("mara");
+    keepWish({ drives: [drive().id!], playbook: "thorough" });
+    const before: unknown = history.state;
+    for (const [by, found] of [["lena", { drives: [] }], ["mara", { drives: [drive().id], playbook: "thorough" }]] as const) {
+      await logsIn(by);
+      history.replaceState(before, "");
+      expect(wished()).toMatchObject(found);
+    }
   });
   it("finds nothing of another one's also where the page was loaded anew at the login", async () => {
     await logsIn("mara");

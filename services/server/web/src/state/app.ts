@@ -274,6 +274,9 @@ function readLast(): string | null {
   }
 }
 
+/** Who looked last at this page; `null`: nobody did in this tab. */
+export const lookedLast = (): string | null => last;
+
 function keepLast(name: string): void {
   last = name;
   try {
@@ -286,9 +289,10 @@ function keepLast(name: string): void {
 /** What else goes with what was chosen, where whoever looks next is another one. */
 export const onLeft = { call: () => {} };
 
-/** Forgets what a person chose, wished and wrote: it is nothing for whoever looks next. */
+/** Forgets what a person chose, looked for, wished and wrote: it is nothing for whoever looks next. */
 function forgetOwn(): void {
   choose([]);
+  search.value = "";
   forgetDrafts();
   onLeft.call();
 }

@@ -4,13 +4,15 @@
  * scan that is asked again must not come back as the erasure of what is chosen on the bench. For the same address entered anew,
  * which takes the entry's state away, the tab keeps it as long as the page is at the gate.
  *
+ * An entry that lies further back says whose wish it has: to another person it is one of no drives.
+ *
  * What was typed is not kept: labels and password are typed again. Tested in `wish.test.ts` and, over reloads, in `e2e/looks.mjs`.
  */
 import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import type { DriveId, PlanOptions } from "@wire";
 
 import { go, place } from "../route";
-import { choose, chosen, onLeft } from "./app";
+import { choose, chosen, lookedLast, onLeft } from "./app";
 import type { Cut } from "./gate";
 
 /** What the gate is asked for: these drives, a playbook to begin with, options beside it. */
@@ -81,13 +83,16 @@ export function prefer(book: Preferred | null): void {
 /** The wish of this visit; what is chosen on the bench where none was made. */
 export function wished(): Wish {
   const state: unknown = history.state;
-  const own = typeof state === "object" && state !== null && "wish" in state ? state.wish : null;
-  return readWish(own ?? stored(KEPT)) ?? { drives: chosen.peek(), bench: true, ...preferred.peek() };
+  if (typeof state === "object" && state !== null && "wish" in state) return "by" in state && state.by === lookedLast() ? readWish(state.wish) ?? NOTHING : NOTHING;
+  return readWish(stored(KEPT)) ?? { drives: chosen.peek(), bench: true, ...preferred.peek() };
 }
+
+/** What an entry of the browser's history has. */
+const entry = (wish: Wish) => ({ wish, by: lookedLast() });
 
 /** Keeps the wish for this visit. */
 export function keepWish(wish: Wish): void {
-  history.replaceState({ wish }, "");
+  history.replaceState(entry(wish), "");
   try {
     sessionStorage.setItem(KEPT, JSON.stringify(wish));
   } catch {
@@ -97,7 +102,7 @@ export function keepWish(wish: Wish): void {
 
 /** Goes to the gate with a wish of its own. */
 export function enterGate(wish: Wish): void {
-  go("/burn", "main", { wish });
+  go("/burn", "main", entry(wish));
 }
 
 /** These drives were taken: the wish is fulfilled, and whoever comes back to it starts nothing twice. `here`: the gate that wished it is still shown; else another page's entry of the history stands there. */
