@@ -55,6 +55,11 @@ describe("needs you", () => {
     expect(told([gone({ bay: "7" })])[0]).toMatchObject({ what: "Bay 7 (…9F2K) was taken out at 41 % of its test", next: "Put it back: the test goes on where it was." });
     const shelf = gone({ location: "PCI 03:00.0, SAS 0:0:0, enclosure 7:0:24:0, bay Slot 03" });
     expect(told([shelf, pair("FINE0001", {}), pair("FINE0002", {})])[0]).toMatchObject({ what: "Slot 03 (…9F2K) was taken out at 41 % of its test", next: "Put it back: the test goes on where it was. The other 2 drives go on." });
+    // What only the kernel or a controller calls it stands on no bay.
+    for (const of of [{ bus: "nvme", location: "PCI 01:00.0, nvme0" }, { bus: "usb", location: "USB 2-1" }, { bus: "sata", location: "PCI 00:1f.2, SATA port 2" }] as const) {
+      expect(told([gone(of)])[0]?.what).toBe("…9F2K was taken out at 41 % of its test");
+    }
+    expect(told([gone({ bus: "mmc", location: "PCI 01:00.0, card slot 4" })])[0]?.what).toBe("Card slot 4 (…9F2K) was taken out at 41 % of its test");
     expect(told([gone({ location: "" }), pair("FINE0001", {})])[0]).toMatchObject({ what: "…9F2K was taken out at 41 % of its test", next: expect.stringMatching(/The other drive goes on\.$/) as string });
   });
 

@@ -41,10 +41,11 @@ export interface Need {
 const ORDER = ["hot", "failing", "gone", "gate", "failed", "ill", "trial", "inconclusive", "update", "waiting", "paused", "warn"] as const;
 type Kind = (typeof ORDER)[number];
 
-/** Where a drive sits, before its last four: a person who is to put it back looks for that. Empty where only the kernel has a name for it. */
+/** Where a drive sits, before its last four: a person who is to put it back looks for that. Empty where nobody named it and only the kernel or its controller does: that stands on no bay. */
 function seatOf(drive: Drive): string {
-  const bay = drive.bay ?? bayOf(drive).place;
-  return bay && `${/^(bay|slot|disk)\b/i.test(bay) ? bay : `Bay ${bay}`} (`;
+  const { told, place } = bayOf(drive);
+  const bay = drive.bay ?? (told.startsWith("bay ") ? place : told.startsWith("card slot ") ? told.replace("c", "C") : "");
+  return bay && `${/^(bay|slot|disk|card slot)\b/i.test(bay) ? bay : `Bay ${bay}`} (`;
 }
 
 /** That others are not held up, and how many they are. */
