@@ -470,9 +470,6 @@ fn of_host(
     (after, changes)
 }
 
-/// The state of a pool that has all its data, and lost a spare, a cache or a log.
-const ONLINE_WITHOUT: &str = "ONLINE, but not all of its devices are";
-
 /// What holds and has changed of a ZFS pool.
 pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Change>) {
     let (mut after, mut all) = (before.clone(), Vec::new());
@@ -505,13 +502,14 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
         let mute = |name: &str| devices.get(name).is_some_and(|device| device.state.is_empty());
         // One that is online says of all that hold its data that they are well, also where it names none; not of those without
         // which it was online before.
-        let said = before.get(&Kind::PoolHealth).map_or("", |active| &active.message);
-        let names_none = devices.is_empty() && (health != "ONLINE" || said.contains(ONLINE_WITHOUT));
-        let bad = fault::with_untold(bad, standing(before, Kind::PoolHealth), |name| names_none || mute(name));
+        let known = before.get(&Kind::PoolHealth).and_then(|active| active.faults.as_ref());
+        let is_spare = |name: &str| known.and_then(|known| known.get(name)).is_some_and(|fault| fault.spare);
+        let untold = |name: &str| devices.is_empty() && (health != "ONLINE" || is_spare(name)) || mute(name);
+        let bad = fault::with_untold(bad, standing(before, Kind::PoolHealth), untold);
         let count = bad.len() as u64;
         // Online it has all its data, and may be without spares, caches and logs.
         let state = match health.as_str() {
-            "ONLINE" => ONLINE_WITHOUT,
+            "ONLINE" => "ONLINE, but not all of its devices are",
             state => state,
         };
         let on = (health != "ONLINE" || count > 0).then(|| (severity, format!("it is {state}{words}")));
@@ -540,6 +538,16 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
         );
     }
     let changes = all.into_iter().filter_map(|told| step(&mut after, told, now)).collect();
+    // Each that stands while the pool is online holds none of its data.
+    let faults = after
+        .get_mut(&Kind::PoolHealth)
+        .and_then(|active| active.faults.as_mut());
+    if let Some(faults) = faults.filter(|_| pool.health.as_deref() == Some("ONLINE")) {
+        faults
+            .values_mut()
+            .filter(|fault| fault.well.is_none())
+            .for_each(|fault| fault.spare = true);
+    }
     (after, changes)
 }
 
@@ -996,6 +1004,23 @@ mod tests {
         let (told, _) = told_of_pools(&pools);
         let (warned, over) = ([(false, Severity::Warning)], [(true, Severity::Info)]);
         assert_eq!(told, [&warned[..], &[], &[], &[], &[], &over, &[]]);
+    }
+
+    /// The owner read that all was well, and an alarm after it.
+    #[test]
+    fn a_spare_that_was_lost_while_the_pool_was_online_is_lost_behind_a_resilver_too() {
+        let pool = |health: &str, disk: &str| {
+            let devices = [("sda", disk), ("sp", "UNAVAIL")]
+                .map(|(name, state)| serde_json::json!({ "name": name, "state": state }));
+            serde_json::json!({ "name": "tank", "health": health, "devices": devices })
+        };
+        let bare = serde_json::json!({ "name": "tank", "health": "ONLINE" });
+        let well = pool("ONLINE", "ONLINE");
+        let (told, alerts) = told_of_pools(&[well.clone(), pool("DEGRADED", "FAULTED"), bare, well]);
+        let warned = [(false, Severity::Warning)];
+        assert_eq!(told, [&warned[..], &warned, &[], &[]]);
+        let faults = alerts[&Kind::PoolHealth].faults.as_ref().unwrap();
+        assert_eq!(fault::standing(faults).collect::<Vec<_>>(), [("sp", 2.0)]);
     }
 
     /// An update of the box tells nothing anew.

@@ -35,6 +35,9 @@ pub struct Fault {
     /// Since when each reading that tells of it says that it is well; `None` while it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub well: Option<Time>,
+    /// Of a pool's device: it was lost while the pool was online, as a spare, a cache or a log is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spare: bool,
 }
 
 /// Faults by name.
@@ -84,12 +87,14 @@ pub fn step(mut faults: Faults, mut bad: Bad, rest: SignedDuration, now: Time) -
     });
     let mut news = Bad::new();
     for (name, count) in bad {
-        let known = faults.get(&name).map_or(0.0, |fault| fault.count);
-        if count > known {
+        let known = faults.get(&name);
+        let (highest, spare) = known.map_or((0.0, false), |fault| (fault.count, fault.spare));
+        if count > highest {
             news.insert(name.clone(), count);
         }
-        let count = count.max(known);
-        faults.insert(name, Fault { count, well: None });
+        let count = count.max(highest);
+        let well = None;
+        faults.insert(name, Fault { count, well, spare });
     }
     let mut resting: Vec<(Time, String)> = faults
         .iter()
