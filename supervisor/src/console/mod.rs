@@ -7,7 +7,8 @@
 //!
 //! Until it draws, the kernel tells there what is wrong. Then what it says goes to its log alone, which the page of the log shows,
 //! up to what ends it: one drive that answers with errors would push address and claim code off the screen, where nobody draws
-//! them again, and drown them on a serial line, which is slow, and which whoever waits for a drive would wait for, too.
+//! them again, and drown them on a serial line, which is slow, and which whoever waits for a drive would wait for, too. What goes
+//! wrong in the last writes comes there again: no other log of that is left.
 
 mod asked;
 pub(crate) mod button;
@@ -52,9 +53,12 @@ const HELP: [&str; 2] = [
     "c lost password  g other system  r factory reset",
 ];
 
-/// Where the kernel is told which of its messages come to its consoles, and what it is told while a page stands there: those
-/// below level 1, which are emergencies (proc(5)). A crash tells all of itself: the kernel raises the level before.
-const LEVEL: (&str, &str) = ("/proc/sys/kernel/printk", "1\n");
+/// Where the kernel is told which of its messages come to its consoles: those below a level. Source: proc(5).
+const LEVEL: &str = "/proc/sys/kernel/printk";
+/// While a page stands there: emergencies. A crash tells all of itself: the kernel raises the level before.
+const QUIET: &str = "1\n";
+/// Where no page has to be kept: errors, too, as the boards' command line has it (`loglevel=4`).
+const HEARD: &str = "4\n";
 
 nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
 
@@ -228,12 +232,18 @@ fn raw(keyboard: &File) -> nix::Result<()> {
     tcsetattr(keyboard, SetArg::TCSANOW, &t)
 }
 
+/// Gives the console up before the end: what is wrong comes to it again, since the power-off takes every other log along.
+pub(crate) fn give_up() {
+    if let Err(e) = fs::write(LEVEL, HEARD) {
+        log::warn(&format!("what is wrong at the end comes to no console: {LEVEL}: {e}"));
+    }
+}
+
 /// In a helper: draws every screen that PID 1 sends and hears what is typed, until PID 1 is gone.
 pub fn draw(line: &Line, serial: &[String]) -> i32 {
-    if let Err(e) = fs::write(LEVEL.0, LEVEL.1) {
+    if let Err(e) = fs::write(LEVEL, QUIET) {
         log::warn(&format!(
-            "what the kernel says comes between the console's lines: {}: {e}",
-            LEVEL.0
+            "what the kernel says comes between the console's lines: {LEVEL}: {e}"
         ));
     }
     let mut terminals: Vec<Terminal> = Terminal::open("tty1", true).into_iter().collect();

@@ -1,7 +1,7 @@
 //! PID 1's own log: `/dev/kmsg` in the box (the journal reads it from there), standard error elsewhere.
 //!
 //! Writing to `/dev/kmsg` never blocks, and a line is put together without asking for memory. Each line carries a syslog
-//! priority, so only what is wrong reaches the console, and nothing once a page stands there.
+//! priority, so only what is wrong reaches the console, and nothing while a page stands there.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;

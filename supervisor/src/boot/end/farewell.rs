@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{self, Record};
 use crate::boot::data::place::STATE;
 use crate::boot::kernel::mounts;
+use crate::console;
 use crate::shell::{cgroup, log};
 
 /// How long holders may take to die, of the ten seconds that PID 1 gives (a third of that before a hard end).
@@ -44,6 +45,7 @@ pub(in crate::boot) struct Last {
 impl Last {
     /// In a helper: does all of it.
     pub(in crate::boot) fn bid(&self) -> i32 {
+        console::give_up();
         cgroup::kill_all();
         if !self.on_disk {
             nix::unistd::sync();
@@ -70,6 +72,7 @@ impl Last {
     /// In PID 1 itself, where no helper could be started: what the next boot must know. A medium that hangs now is the watchdog's,
     /// which is armed and not fed meanwhile.
     pub(in crate::boot) fn keep(&self) {
+        console::give_up();
         log::error("no helper could be started for the last writes: the supervisor makes them itself");
         if self.on_disk {
             record::leave(Path::new(record::FOLDER), &self.record);
@@ -166,6 +169,7 @@ fn holders() -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -189,6 +193,39 @@ mod tests {
         assert!(!may_end(&mut waiting, false, true, start, never));
         assert!(may_end(&mut waiting, false, false, start, never), "it has ended");
         assert!(may_end(&mut waiting, true, true, start, never), "its time is up");
+    }
+
+    /// Over files of its own where the kernel's are.
+    fn at_a_lowered_level(level: &Path) -> Result<(), nix::Error> {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+        mount(Some(level), "/proc/sys/kernel/printk", none, MsFlags::MS_BIND, none)?;
+        // No group is there to be ended.
+        mount(Some("none"), "/sys/fs/cgroup", Some("tmpfs"), MsFlags::empty(), none)?;
+        let last = Last {
+            record: Record::default(),
+            on_disk: false,
+        };
+        let bid = |last: &Last| assert_eq!(last.bid(), 0);
+        for end in [bid, Last::keep] {
+            fs::write(level, "1\n").unwrap();
+            end(&last);
+            assert_eq!(fs::read_to_string(level).unwrap(), "4\n");
+        }
+        Ok(())
+    }
+
+    /// Data that could not be written was told to a log that the power-off takes along.
+    #[test]
+    fn what_fails_in_the_last_writes_comes_to_the_console_though_a_page_stood_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let level = dir.path().join("printk");
+        fs::write(&level, "").unwrap();
+        let done = std::thread::spawn(move || at_a_lowered_level(&level)).join().unwrap();
+        if let Err(e) = done {
+            rig::not_run(&format!("a kernel's level of its own: {e}"));
+        }
     }
 
     #[test]
