@@ -166,14 +166,11 @@ fn abandon_by(mut child: Child, node: &Path, kind: Kind, kill: impl FnOnce(&mut 
             Ok(None) => std::thread::sleep(Duration::from_millis(2)),
         }
     }
-    match kind {
-        Kind::Awaited => {
-            tracing::warn!(node = %node.display(), "a drive holds a process that was killed; nothing more is asked of it until it lets go")
-        }
-        Kind::InPassing => {
-            tracing::info!(node = %node.display(), "a drive holds a process that was killed; nothing is counted on it until it lets go")
-        }
-    }
+    let what = match kind {
+        Kind::Awaited => "asked of it",
+        Kind::InPassing => "counted on it",
+    };
+    tracing::warn!(node = %node.display(), "a drive holds a process that was killed; nothing more is {what} until it lets go");
     holding().push((node.to_owned(), kind));
     let its = node.to_owned();
     let reaper = std::thread::Builder::new()
