@@ -46,7 +46,7 @@ pub const LONGEST: Duration = Duration::from_mins(5);
 /// How long a tool may take: SES commands are slow on long chains.
 const TOOL: Duration = Duration::from_secs(20);
 
-/// How long the rhythm beside a light is waited for: one that cannot be played at all says so at once.
+/// How long the rhythm beside a light is waited for: one that cannot be played at all says so at once, and one that hangs ends later.
 const BESIDE: Duration = Duration::from_secs(1);
 
 /// Why a drive cannot be made findable.
@@ -137,9 +137,11 @@ impl Locating {
             beside.thread.take()
         });
         let begun = Instant::now();
-        // A read of a dying drive may hold the rhythm up for half a minute: then it ends without us.
-        let ended = |this: &Self| this.is_over() && beside.as_ref().is_none_or(JoinHandle::is_finished);
-        while !ended(self) && begun.elapsed() < TOOL {
+        // A read of a dying drive may hold the rhythm up for half a minute: then it ends without us, and sooner beside a light.
+        let waits = |thread: Option<&JoinHandle<bool>>, longest| {
+            thread.is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < longest
+        };
+        while waits(self.thread.as_ref(), TOOL) || waits(beside.as_ref(), BESIDE) {
             std::thread::sleep(Duration::from_millis(5));
         }
         let thread = self.thread.take().filter(JoinHandle::is_finished);

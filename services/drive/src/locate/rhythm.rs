@@ -98,7 +98,9 @@ impl<S: Fn() -> bool> Player<'_, S> {
             Ok(ready) => ready,
             Err(error) => return drop(began.send(Err(error))),
         };
-        if began.send(Ok(())).is_err() {
+        // Whoever waited may have gone on without it: only a stop ends it.
+        let _heard = began.send(Ok(()));
+        if wait(stopped, Duration::ZERO) {
             return;
         }
         let mut drive = Some(drive);
