@@ -175,7 +175,14 @@ impl JobTask {
         loop {
             if formats {
                 match self.take_turn().await {
-                    Own::Aborted => return Since::Ended(First::Aborted),
+                    // What came into its place meanwhile was not tested; of a format that was begun and cut nothing is left to prove it.
+                    Own::Aborted if self.record.formatting => return Since::Ended(First::Aborted),
+                    Own::Aborted => {
+                        return match self.since(held, false, evidence).await {
+                            Since::Ours | Since::Refused(_) => Since::Ended(First::Aborted),
+                            other => other,
+                        };
+                    }
                     Own::Parked => return Since::Ended(First::Parked),
                     Own::Done | Own::Gone | Own::Stranger => {}
                 }

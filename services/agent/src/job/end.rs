@@ -67,7 +67,10 @@ impl JobTask {
                 // Its test had come to its end: that it is not formatted is all that is missing.
                 Since::Ended(First::Aborted) => {
                     let actor = self.abort_by.as_deref().unwrap_or("a person");
-                    refused = Some(format!("aborted by {actor} before it was begun"));
+                    refused = Some(match self.record.formatting {
+                        true => format!("aborted by {actor}, and begun before: the drive is to be formatted anew"),
+                        false => format!("aborted by {actor} before it was begun"),
+                    });
                 }
                 Since::Ended(First::Parked) => return self.park().await,
                 Since::Ended(First::Gone) => evidence.stopped = Some(Stopped::Disconnected),
