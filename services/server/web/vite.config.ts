@@ -36,6 +36,8 @@ export default defineConfig({
     target: "es2022",
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
+    // What the first load and other places share is one file: each of its own costs a head and a line.
+    rolldownOptions: { output: { codeSplitting: { includeDependenciesRecursively: false, groups: [{ name: "bits", test: /src\/view\/(bits|settle)\.tsx?$/ }] } } },
     assetsInlineLimit: 0,
   },
   // Host stays that of this page: the box takes nothing from another site's.

@@ -45,7 +45,7 @@ pub struct Lasted(pub f64);
 pub struct Left(pub f64);
 
 impl fmt::Display for Left {
-    /// As people say it, and as the page does (`timeLeft` in `format.ts`): `moments`, `42 s`, `14 min`; from an hour on rounded, and said to
+    /// As people say it, and as the page does (`timeLeft` in `format.ts`): `moments`, `42 s`, `14 min`, `1 h`; beyond an hour rounded, and said to
     /// be: `about 2 h 10 min`, `about 9 h`, `about 4 days`.
     #[expect(
         clippy::cast_possible_truncation,
@@ -59,12 +59,14 @@ impl fmt::Display for Left {
             _ if exact < 1.0 => f.write_str("moments"),
             _ if exact < 59.5 => write!(f, "{} s", in_units(1.0)),
             _ if exact < 59.5 * 60.0 => write!(f, "{} min", in_units(60.0)),
+            _ if exact < 3600.0 => f.write_str("1 h"),
             _ if exact < 3.0 * 3600.0 => match (in_units(600.0) / 6, in_units(600.0) % 6) {
                 (hours, 0) => write!(f, "about {hours} h"),
                 (hours, tens) => write!(f, "about {hours} h {tens}0 min"),
             },
             _ if exact < 71.5 * 3600.0 => write!(f, "about {} h", in_units(3600.0)),
-            _ => write!(f, "about {} days", in_units(86_400.0)),
+            // Of the rounded hours.
+            _ => write!(f, "about {} days", (in_units(3600.0) + 12) / 24),
         }
     }
 }
@@ -159,7 +161,9 @@ mod tests {
             (59.6, "1 min"),
             (852.0, "14 min"),
             (3_540.0, "59 min"),
-            (3_590.0, "about 1 h"),
+            (3_590.0, "1 h"),
+            (3_610.0, "about 1 h"),
+            (300_960.0, "about 4 days"),
             (7_700.0, "about 2 h 10 min"),
             (10_790.0, "about 3 h"),
             (32_000.0, "about 9 h"),

@@ -129,8 +129,6 @@ export const api = {
   /** Events after a number, oldest first; without one the newest. */
   events: (after: number | null, limit: number) =>
     call<Event[]>("GET", after === null ? `/events?limit=${limit}` : `/events?after=${after}&limit=${limit}`),
-  /** The newest events about a drive, oldest first. */
-  eventsOf: (drive: DriveId, limit: number) => call<Event[]>("GET", `/events?drive=${segment(drive)}&limit=${limit}`),
 };
 
 /** Where a job's certificate is: as signed, as a page, as PDF. */

@@ -405,6 +405,10 @@ pub(in crate::verdict) fn limit(row: &Row, case: &Case<'_>) -> Option<SmartLimit
         (None, name) if name.ends_with(".uncorrected") => "scsi.uncorrected".to_owned(),
         _ => called(row, case.spins(), is_known),
     };
+    // The rule holds what was counted since, which is another number than the row's.
+    if ANEW.contains(&metric.as_str()) && since_anew(row).is_some() {
+        return None;
+    }
     Rules::built_in().limit(&format!("{metric}.delta"), case.profile)
 }
 

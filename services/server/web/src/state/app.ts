@@ -13,6 +13,7 @@ import { listen } from "../sse";
 import { printing } from "../printing";
 import { place, type Place } from "../route";
 import { silence, STEP_MS } from "./heard";
+import { keep, kept, keptValue } from "./tab";
 import { decode, lastWords, mergeEvents, NOTHING, reduce, staysChosen, type Known, type News } from "./store";
 
 /** Who is looking, and how far the page has come. */
@@ -58,23 +59,15 @@ export const chosen = signal<readonly DriveId[]>(readChosen());
 export const pulled = signal<readonly Drive[]>([]);
 
 function readChosen(): DriveId[] {
-  try {
-    const value: unknown = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
-    return Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
-  } catch {
-    return [];
-  }
+  const value = keptValue(CHOSEN);
+  return Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
 }
 
 /** Chooses these drives and no others. */
 export function choose(ids: readonly DriveId[]): void {
   chosen.value = ids;
   pulled.value = ids.length === 0 ? [] : pulled.value.filter(({ id }) => id === null || !ids.includes(id));
-  try {
-    sessionStorage.setItem(CHOSEN, JSON.stringify(ids));
-  } catch {
-    // A browser without storage forgets the choice at a reload.
-  }
+  keep(CHOSEN, JSON.stringify(ids));
 }
 
 /** Chooses a drive, or lets it go. */
@@ -264,26 +257,14 @@ export async function lookForClaim(): Promise<void> {
 
 const LAST = "kiln-last";
 /** Who looked last at this page; survives a reload of this tab, as does what he chose. */
-let last: string | null = readLast();
-
-function readLast(): string | null {
-  try {
-    return sessionStorage.getItem(LAST);
-  } catch {
-    return null;
-  }
-}
+let last = kept(LAST);
 
 /** Who looked last at this page; `null`: nobody did in this tab. */
 export const lookedLast = (): string | null => last;
 
 function keepLast(name: string): void {
   last = name;
-  try {
-    sessionStorage.setItem(LAST, name);
-  } catch {
-    // A browser without storage has forgotten at a reload what was chosen, too.
-  }
+  keep(LAST, name);
 }
 
 /** What else goes with what was chosen, where whoever looks next is another one. */

@@ -2,26 +2,15 @@
  * What was typed into the playbook editor and not saved: the tab keeps it by the playbook's name until it is saved, undone or somebody
  * else logs in.
  */
+import { keep, kept } from "./tab";
+
 const PREFIX = "kiln-draft ";
 
 /** The draft of a playbook; `null`: none. */
-export function draftOf(id: string): string | null {
-  try {
-    return sessionStorage.getItem(PREFIX + id);
-  } catch {
-    return null;
-  }
-}
+export const draftOf = (id: string): string | null => kept(PREFIX + id);
 
 /** Keeps a draft, or forgets it (`null`). */
-export function keepDraft(id: string, text: string | null): void {
-  try {
-    if (text === null) sessionStorage.removeItem(PREFIX + id);
-    else sessionStorage.setItem(PREFIX + id, text);
-  } catch {
-    // A browser without storage keeps the page's own state.
-  }
-}
+export const keepDraft = (id: string, text: string | null): void => keep(PREFIX + id, text);
 
 /** Forgets all of them: they are nothing for whoever logs in next. */
 export function forgetDrafts(): void {

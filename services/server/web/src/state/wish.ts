@@ -14,6 +14,7 @@ import type { DriveId, PlanOptions } from "@wire";
 import { go, place } from "../route";
 import { choose, chosen, lookedLast, onLeft } from "./app";
 import type { Cut } from "./gate";
+import { keep, keptValue } from "./tab";
 
 /** What the gate is asked for: these drives, a playbook to begin with, options beside it. */
 export interface Wish {
@@ -52,16 +53,8 @@ export function readWish(kept: unknown): Wish | null {
   };
 }
 
-function stored(key: string): unknown {
-  try {
-    return JSON.parse(sessionStorage.getItem(key) ?? "null");
-  } catch {
-    return null;
-  }
-}
-
 function readPreferred(): Preferred | null {
-  const kept = stored(PREFERRED);
+  const kept = keptValue(PREFERRED);
   return typeof kept === "object" && kept !== null && "playbook" in kept && typeof kept.playbook === "string" ? { playbook: kept.playbook, reads: "reads" in kept && kept.reads === true } : null;
 }
 
@@ -73,18 +66,14 @@ export const preferred: ReadonlySignal<Preferred | null> = preference;
 /** Prefers this playbook, or none. */
 export function prefer(book: Preferred | null): void {
   preference.value = book;
-  try {
-    sessionStorage.setItem(PREFERRED, JSON.stringify(book));
-  } catch {
-    // A browser without storage forgets it at a reload.
-  }
+  keep(PREFERRED, JSON.stringify(book));
 }
 
 /** The wish of this visit; what is chosen on the bench where none was made. */
 export function wished(): Wish {
   const state: unknown = history.state;
   if (typeof state === "object" && state !== null && "wish" in state) return "by" in state && state.by === lookedLast() ? readWish(state.wish) ?? NOTHING : NOTHING;
-  return readWish(stored(KEPT)) ?? { drives: chosen.peek(), bench: true, ...preferred.peek() };
+  return readWish(keptValue(KEPT)) ?? { drives: chosen.peek(), bench: true, ...preferred.peek() };
 }
 
 /** What an entry of the browser's history has. */
@@ -93,11 +82,8 @@ const entry = (wish: Wish) => ({ wish, by: lookedLast() });
 /** Keeps the wish for this visit. */
 export function keepWish(wish: Wish): void {
   history.replaceState(entry(wish), "");
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify(wish));
-  } catch {
-    // A browser without storage has the entry of its history.
-  }
+  // A browser without storage has the entry of its history.
+  keep(KEPT, JSON.stringify(wish));
 }
 
 /** Goes to the gate with a wish of its own. */
@@ -112,25 +98,17 @@ export function fulfil(drives: readonly DriveId[], here: boolean): void {
   if (here) keepWish(NOTHING);
 }
 
-function forgetCopy(): void {
-  try {
-    sessionStorage.removeItem(KEPT);
-  } catch {
-    // Nothing was kept.
-  }
-}
-
 /** Forgets the wish: whoever logs in next has made none. */
 function forgetWish(): void {
   prefer(null);
   history.replaceState(null, "");
-  forgetCopy();
+  keep(KEPT, null);
 }
 
 /** Forgets the tab's copy at every other place, and the wish with whose it was. Called once the address has been read. */
 export function startWish(): void {
   onLeft.call = forgetWish;
   effect(() => {
-    if (place.value.name !== "gate") forgetCopy();
+    if (place.value.name !== "gate") keep(KEPT, null);
   });
 }

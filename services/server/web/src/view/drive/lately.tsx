@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { DriveId, Event, Job, Problem } from "@wire";
 
-import { api, asProblem } from "../../api";
+import { asProblem, call, segment } from "../../api";
 import { stamp, verdictShape, zone } from "../../format";
 import { connections, known, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
@@ -21,7 +21,7 @@ export function Lately({ drive, jobs, span }: { drive: DriveId | null; jobs: rea
   useEffect(() => {
     if (drive === null) return;
     // The stream brings those since it began, and none of what came while it was away.
-    api.eventsOf(drive, ASKED).then(
+    call<Event[]>("GET", `/events?drive=${segment(drive)}&limit=${ASKED}`).then(
       (events) => {
         asked.value = { of: drive, events };
         problem.value = null;

@@ -25,6 +25,14 @@ describe("a drive's line of time", () => {
   it("goes by when it happened, where that was told late", () => {
     expect(words([event(9, "drive.added", { data: { happened_at: "2026-11-20T04:00:00Z" } })]).at(-1)).toBe("place: drive.added 9");
   });
+  it("leads from a certificate that no longer holds to what is told of that", () => {
+    const revoked = { ...over, certificate: { ...over.certificate!, revoked: { at: "2026-11-21T06:00:00Z", why: "it failed later", job: "j2" } } };
+    expect(life([], [revoked]).map(({ key, href }) => [key, href])[0]).toEqual(["cj1", "/jobs/j1"]);
+  });
+  it("is not filled by what passes within a test", () => {
+    const pauses = Array.from({ length: 60 }, (_, i) => event(i, i % 2 ? "job.cooled" : "job.too_hot", { job: "j1" }));
+    expect(words([event(0, "drive.added"), ...pauses]).map((line) => line.split(":")[0])).toEqual(["certificate", "PASSED", "place", "-"]);
+  });
   it("ends at a bound, and keeps the newest", () => {
     const line = life(Array.from({ length: 200 }, (_, i) => event(i, "drive.added", { ts: new Date(i * 1000).toISOString() })), []);
     expect([line.length, line[0]?.key]).toEqual([LISTED, "e199"]);

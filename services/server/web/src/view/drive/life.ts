@@ -23,8 +23,8 @@ export const LISTED = 50;
 
 const ENDS: Record<string, Outcome | null> = { "job.passed": "PASSED", "job.warned": "WARN", "job.inconclusive": "INCONCLUSIVE", "job.failed": "FAILED", "job.aborted": null };
 
-/** What its job's page tells in more detail. */
-const PASSING = new Set(["job.phase_finished"]);
+/** What its job's page tells in more detail; a warm day has fifty pauses. */
+const PASSING = new Set(["job.phase_finished", "job.too_hot", "job.cooled", "job.waiting", "job.paused", "job.continued", "job.resumed"]);
 
 /** The newest {@link LISTED} points, the newest first, of this drive's events and jobs. What an event tells of a job is told once. */
 export function life(events: readonly Event[], jobs: readonly Job[]): Point[] {
@@ -42,7 +42,7 @@ export function life(events: readonly Event[], jobs: readonly Job[]): Point[] {
       points.push({ key: `o${job.id}`, at: job.ended, text: job.verdict ? `${job.verdict.outcome}. ${job.verdict.summary}` : `Playbook ${job.playbook} ended without a verdict`, href, kind: job.verdict?.outcome ?? null });
     }
     const { certificate } = job;
-    if (certificate) points.push({ key: `c${job.id}`, at: certificate.made, text: `Certificate ${certificate.id}${certificate.revoked ? ", which no longer holds" : ""}`, href: certificateUrl(job.id, ".html"), kind: "certificate" });
+    if (certificate) points.push({ key: `c${job.id}`, at: certificate.made, text: `Certificate ${certificate.id}${certificate.revoked ? ", which no longer holds" : ""}`, href: certificate.revoked ? href : certificateUrl(job.id, ".html"), kind: "certificate" });
   }
   const time = ({ at }: Point) => Date.parse(at) || 0;
   // Events come in order, and stay so where several happened at once.

@@ -65,7 +65,7 @@ export function Arm(props: { gate: Gate; pulled: Problem | null; password: Signa
   const starting = gate.step === "arming" && gate.starting;
   const pulled = open && !busy ? props.pulled : null;
   const beside = starting
-    ? "The box opens the drives, which can take a minute. From here on they may be written."
+    ? "The box opens the drives, which can take a minute or two. From here on they may be written."
     : open
       ? "Left to arm. After that you start again; nothing will have been written."
       : "Two minutes, from the moment all labels are typed.";
