@@ -21,9 +21,6 @@ pub const FAILED_OR_REFUSED: &str = "whether the drive failed at it or refused i
 /// It is of a sector that a session writes before it goes on, which a cut leaves unreadable on a good drive.
 pub const OVERWRITTEN: &str = "written again since, and whether the drive or the interruption did that cannot be told";
 
-/// It was never asked, since what lies before it failed for too long: it counts as untested, and not as bad.
-pub const NOT_ASKED: &str = "without being asked";
-
 impl Finding {
     /// Whether it ends with one of these.
     pub fn is_unproven(&self) -> bool {
@@ -34,7 +31,6 @@ impl Finding {
             GIVEN_UP,
             FAILED_OR_REFUSED,
             OVERWRITTEN,
-            NOT_ASKED,
         ]
         .iter()
         .any(|end| self.detail.ends_with(end))

@@ -68,9 +68,6 @@ pub struct Evidence {
     /// Longest that the drive was at work on one flush, without what was asked before it; whole seconds.
     #[serde(default, skip_serializing_if = "Duration::is_zero")]
     pub longest_flush: Duration,
-    /// Time that the drive was at work on reads and writes that failed, in all sessions.
-    #[serde(default, skip_serializing_if = "Duration::is_zero")]
-    pub failing: Duration,
 }
 
 /// Tests of the host's own buffers ([`crate::memory`]).
@@ -226,7 +223,6 @@ impl Evidence {
             held: None,
             front: None,
             longest_flush: Duration::ZERO,
-            failing: Duration::ZERO,
         }
     }
 
@@ -337,7 +333,7 @@ impl Evidence {
             Direction::Forward => 0..sectors,
             Direction::Reverse => self.geometry.sectors - sectors..self.geometry.sectors,
         };
-        sectors.saturating_sub(self.defects.untested_in(read)) * sector
+        sectors.saturating_sub(self.defects.bad_sectors_in(read)) * sector
     }
 
     /// Whether some verify step is part of the playbook; else only samples or reads are asked for.

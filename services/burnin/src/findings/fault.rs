@@ -1,7 +1,6 @@
 //! What is wrong with one sector, and what the rules tell apart of it.
 
 use serde::{Deserialize, Serialize};
-use wire::unproven::NOT_ASKED;
 
 use crate::device::errno_text;
 use crate::header::HEADER_PASS;
@@ -51,11 +50,6 @@ pub enum Fault {
         /// The kernel's error number.
         errno: i32,
     },
-    /// Never asked, since what lies before it failed for too long.
-    PassedOver {
-        /// Whether it was to be written, and not read.
-        write: bool,
-    },
 }
 
 impl Fault {
@@ -75,16 +69,6 @@ impl Fault {
             Self::Transient => Class::Transient,
             Self::Read { .. } => Class::Read,
             Self::Write { .. } => Class::Write,
-            Self::PassedOver { .. } => Class::PassedOver,
-        }
-    }
-
-    /// What shows of a sector takes the place of what weighs less: of what was not asked, then of what was wrong once.
-    pub(super) fn weight(self) -> u8 {
-        match self.class() {
-            Class::PassedOver => 0,
-            Class::Transient => 1,
-            Class::Bits | Class::Content | Class::Misplaced | Class::Read | Class::Write => 2,
         }
     }
 
@@ -101,10 +85,6 @@ impl Fault {
             Self::Transient => "differed once: cable, memory and controller are suspects".to_owned(),
             Self::Read { errno } => error(errno, "read"),
             Self::Write { errno } => error(errno, "written"),
-            Self::PassedOver { write } => {
-                let verb = if write { "Writes" } else { "Reads" };
-                format!("{verb} before it failed for so long that it was passed over, {NOT_ASKED}")
-            }
         }
     }
 
@@ -135,8 +115,6 @@ pub enum Class {
     Read,
     /// Unwritable.
     Write,
-    /// Never asked: no bad sector, and none that was tested.
-    PassedOver,
 }
 
 impl Class {
@@ -144,7 +122,7 @@ impl Class {
     pub fn may_be_memory(self) -> bool {
         match self {
             Self::Bits | Self::Transient => true,
-            Self::Content | Self::Misplaced | Self::Read | Self::Write | Self::PassedOver => false,
+            Self::Content | Self::Misplaced | Self::Read | Self::Write => false,
         }
     }
 }

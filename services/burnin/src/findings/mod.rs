@@ -121,11 +121,11 @@ impl Defects {
         }
     }
 
-    /// Adds a sector; one that the step already told of keeps what was told first, but for what was wrong once, or not asked: what shows
-    /// again is worse. Returns whether it was only counted, since no more places are kept.
+    /// Adds a sector; one that the step already told of keeps what was told first, but for what was wrong once: what shows again is
+    /// worse. Returns whether it was only counted, since no more places are kept.
     pub fn add_one(&mut self, visit: Visit, lba: u64, fault: Fault) -> bool {
         let Visit { step, phase, .. } = visit;
-        if !self.forget_lesser(step, lba, fault) {
+        if fault != Fault::Transient && !self.forget_once(step, lba) {
             return self.beyond.count(visit, fault.class());
         }
         let before = self
@@ -208,14 +208,13 @@ impl Defects {
         .filter(move |run| lba < run.end())
     }
 
-    /// Takes a sector out of a run of those that were wrong once, or not asked, where this is worse; false where there is no room to keep
-    /// it so.
-    fn forget_lesser(&mut self, step: u16, lba: u64, fault: Fault) -> bool {
+    /// Takes a sector out of a run of those that were wrong once; false where there is no room to keep it as anything else.
+    fn forget_once(&mut self, step: u16, lba: u64) -> bool {
         let Some((key, run)) = self.runs.range((step, 0)..=(step, lba)).next_back() else {
             return true;
         };
         let (key, run) = (*key, *run);
-        if run.fault.weight() >= fault.weight() || lba >= run.end() {
+        if run.fault != Fault::Transient || lba >= run.end() {
             return true;
         }
         let halves = [(run.first, lba), (lba + 1, run.end())];
@@ -230,33 +229,6 @@ impl Defects {
             self.runs.insert((step, first), Run { first, count, ..run });
         }
         true
-    }
-
-    /// Whether so many more runs are kept one by one.
-    pub(crate) fn has_room(&self, runs: usize) -> bool {
-        self.runs.len() + runs <= RUNS_MAX
-    }
-
-    /// Takes out of these sectors what the step passed over: it comes to them again.
-    pub(crate) fn ask_again(&mut self, step: u16, sectors: Range<u64>) {
-        let passed = self.runs.range((step, 0)..(step, sectors.end));
-        let passed = passed.filter(|(_, run)| run.fault.class() == Class::PassedOver && run.end() > sectors.start);
-        for run in passed.map(|(_, run)| *run).collect::<Vec<_>>() {
-            self.runs.remove(&(step, run.first));
-            for (first, end) in [(run.first, sectors.start), (sectors.end, run.end())] {
-                if first < end {
-                    let count = end - first;
-                    self.runs.insert((step, first), Run { first, count, ..run });
-                }
-            }
-        }
-    }
-
-    /// Number of different sectors in this range of which nothing right was read or written: bad, or passed over.
-    pub(crate) fn untested_in(&self, range: Range<u64>) -> u64 {
-        let length = range.end.saturating_sub(range.start);
-        let placed = self.different(range, |_| true);
-        placed.saturating_add(self.beyond(|_| true)).min(length)
     }
 
     /// Whether nothing is bad.
@@ -279,11 +251,8 @@ impl Defects {
 
     /// How many sectors this step found bad; of those without a place as many as its worst round.
     pub(crate) fn of_step(&self, step: u16) -> u64 {
-        let placed = self.runs.range((step, 0)..=(step, u64::MAX)).map(|(_, run)| run);
-        let bad = placed.filter(|run| run.fault.class() != Class::PassedOver);
-        bad.map(|run| run.count)
-            .sum::<u64>()
-            .saturating_add(self.beyond.of_step(step))
+        let placed = self.runs.range((step, 0)..=(step, u64::MAX)).map(|(_, run)| run.count);
+        placed.sum::<u64>().saturating_add(self.beyond.of_step(step))
     }
 
     /// Whether any step found the sector bad.
@@ -300,9 +269,8 @@ impl Defects {
     /// several steps and rounds they may be the same.
     pub fn bad_sectors_in(&self, range: Range<u64>) -> u64 {
         let length = range.end.saturating_sub(range.start);
-        let bad = |class| class != Class::PassedOver;
-        let placed = self.different(range, |run| bad(run.fault.class()));
-        placed.saturating_add(self.beyond(bad)).min(length)
+        let placed = self.different(range, |_| true);
+        placed.saturating_add(self.beyond(|_| true)).min(length)
     }
 
     /// Bad sectors of such classes of which no place is kept, as the round of a step saw them that saw most.

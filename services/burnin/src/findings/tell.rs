@@ -55,8 +55,7 @@ impl Defects {
                 | Fault::Moved { .. }
                 | Fault::Transient
                 | Fault::Read { .. }
-                | Fault::Write { .. }
-                | Fault::PassedOver { .. } => "what was never written",
+                | Fault::Write { .. } => "what was never written",
             };
             let bytes = wire::Bytes(run.first * u64::from(geometry.sector));
             Finding {
@@ -250,8 +249,7 @@ impl Defects {
             }
             Fault::Transient => (FaultKind::Transient, own),
             Fault::Read { .. } => (FaultKind::ReadError, own),
-            Fault::Write { .. } | Fault::PassedOver { write: true } => (FaultKind::WriteError, own),
-            Fault::PassedOver { write: false } => (FaultKind::ReadError, own),
+            Fault::Write { .. } => (FaultKind::WriteError, own),
         };
         Finding {
             step: run.step,

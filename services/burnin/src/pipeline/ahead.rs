@@ -47,8 +47,7 @@ impl Pipeline {
             | Fault::Moved { .. }
             | Fault::Transient
             | Fault::Read { .. }
-            | Fault::Write { .. }
-            | Fault::PassedOver { .. } => false,
+            | Fault::Write { .. } => false,
         }
     }
 }

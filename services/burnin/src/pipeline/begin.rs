@@ -6,7 +6,6 @@ use std::time::Duration;
 use wire::Bytes;
 use wire::job::{Phase, Resume};
 
-use super::dead::Zone;
 use super::leg::{Area, Leg, legs};
 use super::silence::Silence;
 use super::tally::Tally;
@@ -72,9 +71,7 @@ impl Pipeline {
             rereads_left: order.limits.reread_blocks,
             memory_doubted: false,
             memory_tests_left: order.limits.memory_tests,
-            zone: Zone::default(),
-            failed_at: now,
-            passed_to: 0,
+            located: (0, 0),
             took_trim: false,
             took_trim_before: false,
             unread: order.resume.is_some(),

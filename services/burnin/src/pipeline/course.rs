@@ -7,7 +7,6 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 use wire::unproven::GIVEN_UP;
 
 use super::Pipeline;
-use super::dead::Zone;
 use super::leg::{Area, closing, legs, opening};
 use crate::checkpoint::Holds;
 use crate::evidence::{Record, Stop};
@@ -25,7 +24,7 @@ impl Pipeline {
         if self.ends_at_first_fault(now) {
             return;
         }
-        if self.errors > self.limits.errors_max || self.has_failed_for_too_long() {
+        if self.errors > self.limits.errors_max {
             self.book_open_groups();
             self.finish(Some(Stop::TooManyErrors));
             return;
@@ -176,7 +175,6 @@ impl Pipeline {
         self.cursor = leg.area.start();
         self.flushed = false;
         self.counted_ahead.clear();
-        self.passed_to = 0;
         self.moved_at = now;
         self.rates.clear();
         self.rates.push_back((now, self.moved));
@@ -245,7 +243,7 @@ impl Pipeline {
             return;
         };
         self.at = next;
-        self.zone = Zone::default();
+        self.located = (0, 0);
         self.begin_step(now, false);
         self.checkpoint(now);
     }

@@ -16,6 +16,9 @@ use crate::ours::Headless;
 
 mod trim;
 
+/// Bytes of a zone in which the number of located sectors is bounded.
+const LOCATE_ZONE: u64 = 1 << 30;
+
 /// Pause before the smallest piece that failed is tried again.
 ///
 /// A drive that is being pulled fails every access for some tenths of a second before the kernel
@@ -79,11 +82,6 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Some of its sectors stayed without success.
-    pub(super) fn stays_unusable(&mut self, sectors: u64) {
-        self.unusable += sectors;
-    }
-
     /// Its error in words, and what became of it.
     fn text(&self, errno: i32, became: &str) -> String {
         let (sectors, first) = (self.sectors, Lba(self.first));
@@ -264,6 +262,15 @@ impl Pipeline {
         }
     }
 
+    /// Whether failing pieces of the zone around this sector are located still: there is a budget for each.
+    fn locates(&mut self, lba: u64) -> bool {
+        let zone = lba * u64::from(self.geometry.sector) / LOCATE_ZONE;
+        if self.located.0 != zone {
+            self.located = (zone, 0);
+        }
+        self.located.1 < self.limits.located_per_gib
+    }
+
     /// Where a piece is halved: at the beginning of a physical sector, wherever the piece begins; `None` of one that is no more than one.
     fn middle(&self, lba: u64, sectors: u64) -> Option<u64> {
         let grain = self.geometry.grain();
@@ -274,9 +281,7 @@ impl Pipeline {
 
     /// A piece that fails: halve it, try the smallest again, or give it up where too much is bad already.
     fn examine(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
-        if self.is_dead(op, lba) {
-            self.pass_over(op, (lba, sectors), Some(group));
-        } else if !self.locates(lba) && !self.silence.lasted() {
+        if !self.locates(lba) && !self.silence.lasted() {
             self.unusable(op, lba, sectors, group, errno);
         } else if let Some(middle) = self.middle(lba, sectors) {
             self.push(op, middle, lba + sectors - middle, group, Work::Halve);
@@ -315,9 +320,7 @@ impl Pipeline {
         // What this step has met before costs nothing: seeks come to the same bad sectors again and again.
         let step = self.step_at().0;
         let known = (lba..lba + sectors).all(|lba| self.evidence.defects.covers(step, lba));
-        self.enter(lba);
-        self.zone.located += u32::from(!known);
-        self.zone.is_bad = true;
+        self.located.1 += u32::from(!known);
         let fault = if op == Op::Write {
             Fault::Write { errno }
         } else {
@@ -518,20 +521,13 @@ impl Pipeline {
         self.detours.clear();
     }
 
-    /// Takes out what waits in such a place to be tried, or tried again: of none of it is known that it stays without success.
-    pub(super) fn take_waiting(&mut self, lies: impl Fn(u64) -> bool) -> Vec<(u64, Detour)> {
-        let is = |detour: &mut Detour| matches!(detour.work, Work::Halve | Work::Retry { .. }) && lies(detour.lba);
-        let out = self.detours.extract_if(.., is);
-        out.map(|detour| (detour.group, detour)).collect()
-    }
-
-    pub(super) fn settle(&mut self, group: u64) {
+    fn settle(&mut self, group: u64) {
         if let Some(group) = self.groups.get_mut(&group) {
             group.open = group.open.saturating_sub(1);
         }
     }
 
-    pub(super) fn close_if_done(&mut self, id: u64) {
+    fn close_if_done(&mut self, id: u64) {
         if self.groups.get(&id).is_none_or(|group| group.open > 0) {
             return;
         }

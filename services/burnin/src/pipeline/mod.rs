@@ -27,7 +27,6 @@
 mod ahead;
 mod begin;
 mod course;
-mod dead;
 mod detour;
 mod flight;
 mod flush;
@@ -54,7 +53,6 @@ use crate::findings::{Class, Fault};
 use crate::pattern::JobKey;
 use crate::playbook::Step;
 use crate::worker::{Limits, Report};
-use dead::Zone;
 use detour::{Detour, Group};
 use flight::{Flight, Kind};
 use flush::Balked;
@@ -137,12 +135,8 @@ pub struct Pipeline {
     /// Whether the host's buffers are to be tested before anything new is begun, and how often that may still be.
     memory_doubted: bool,
     memory_tests_left: u32,
-    /// The GiB that the step last located in.
-    zone: Zone,
-    /// When the last access failed whose time counts.
-    failed_at: Duration,
-    /// Position behind what was passed over last: what was begun before it passes over nothing more.
-    passed_to: u64,
+    /// The GiB that the step last located in, and how many sectors there that it had not met before.
+    located: (u64, u32),
     /// Whether a trim of this session went well: what fails from then on is no refusal, but by the kernel's own word.
     took_trim: bool,
     /// Whether one of an earlier session did. The drive may hang on another bridge since, which takes none.
@@ -315,10 +309,6 @@ impl Pipeline {
             return;
         }
         self.silence.heard(now, took, access, &outcome);
-        let failed = matches!(outcome, Outcome::Failed { .. }) && access.op != Op::Flush;
-        if let Outcome::Failed { errno } = outcome {
-            self.fails_for(access, errno, own);
-        }
         match flight.kind {
             Kind::Flush(flush) => self.after_flush(now, flush, &outcome),
             Kind::Sweep => {
@@ -339,9 +329,6 @@ impl Pipeline {
                 }
             }
             Kind::Detour(detour) => self.second_look(detour, outcome),
-        }
-        if failed {
-            self.leave(access);
         }
         self.proceed(now);
     }

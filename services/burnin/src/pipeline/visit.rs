@@ -59,9 +59,6 @@ impl Pipeline {
         for ((_, class), sectors) in self.counted_ahead.range((frontier, Class::Bits)..) {
             evidence.defects.take_back(step, round, *class, *sectors);
         }
-        if let Some(ahead) = self.ahead_of(frontier) {
-            evidence.defects.ask_again(step, ahead);
-        }
         evidence
     }
 }

@@ -233,13 +233,6 @@ impl Sim {
         (access.lba..access.lba + access.sectors).any(|of| self.is_beside(of, lba))
     }
 
-    /// Whether an access needs a physical sector under a dead head.
-    fn is_under(&self, access: Access, dead: std::ops::Range<u64>) -> bool {
-        let grain = self.geometry.grain();
-        let dead = dead.start / grain * grain..dead.end.next_multiple_of(grain);
-        matches!(access.op, Op::Read | Op::Write) && access.lba < dead.end && dead.start < access.lba + access.sectors
-    }
-
     fn cell(&self, lba: u64) -> u64 {
         lba % self.stable.len() as u64
     }
@@ -272,9 +265,6 @@ impl Sim {
                 Fault::Hang { lba } if touches(access, *lba) => return None,
                 Fault::HangAgain { lba } if touches(access, *lba) && !self.once(index) => return None,
                 Fault::Stuck { from, millis, .. } if access.lba + access.sectors > *from => {
-                    return Some(Duration::from_millis(*millis));
-                }
-                Fault::Dead { from, to, millis } if self.is_under(access, *from..*to) => {
                     return Some(Duration::from_millis(*millis));
                 }
                 Fault::Slow { lba, millis } if touches(access, *lba) => time += Duration::from_millis(*millis),
@@ -335,7 +325,6 @@ impl Sim {
                     }
                 }
                 Fault::Stuck { from, errno, .. } if access.lba + access.sectors > from => return Err(errno),
-                Fault::Dead { from, to, .. } if self.is_under(access, from..to) => return Err(self.plan.errno),
                 Fault::TrimErrorOnce { lba } if access.op == Op::Trim && touches(access, lba) && self.once(index) => {
                     return Err(self.plan.errno);
                 }

@@ -117,8 +117,6 @@ pub enum Fault {
     SlowOnce { lba: u64, millis: u64 },
     /// Accesses from here on take so long and fail so.
     Stuck { from: u64, millis: u64, errno: i32 },
-    /// Reads and writes of these sectors take so long and fail: a dead head.
-    Dead { from: u64, to: u64, millis: u64 },
     /// Everything fails so for so long, from when the sector is first accessed; the kernel keeps it.
     Absent { lba: u64, millis: u64, errno: i32 },
     /// Everything fails for so long, from when the sector is first accessed; then the kernel has counted another medium: another card of this

@@ -48,7 +48,6 @@ impl Truth<'_> {
         let sim = self.sim;
         sim.plan.faults.iter().zip(&sim.shown).any(|(fault, met)| match fault {
             Fault::ReadError { lba: bad } | Fault::WriteError { lba: bad } => sim.is_beside(*bad, lba),
-            Fault::Dead { from, to, .. } => (*from..*to).any(|bad| sim.is_beside(bad, lba)),
             Fault::Fades { lba: bad } => *met > 1 && sim.is_beside(*bad, lba),
             _ => false,
         })

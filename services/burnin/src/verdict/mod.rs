@@ -18,7 +18,6 @@ mod rules;
 
 use drive::smart::Row;
 use wire::job::{FaultKind, Outcome, PhaseStatus, RuleHit, SmartLimit, Verdict};
-use wire::unproven::NOT_ASKED;
 use wire::{Bytes, Lba};
 
 use crate::ENGINE;
@@ -178,7 +177,7 @@ fn placed(evidence: &Evidence, rule: &str) -> Option<(Lba, String)> {
     };
     let mut placed = findings
         .iter()
-        .filter(|finding| shows(rule, finding.kind) && finding.detail.ends_with(NOT_ASKED) == (rule == "passed-over"))
+        .filter(|finding| shows(rule, finding.kind))
         .filter_map(|finding| Some((finding.lba?, finding)));
     let (at, telling) = placed.next()?;
     let counts = |class: Class| counts(rule, class);
@@ -204,7 +203,6 @@ fn counts(rule: &str, class: Class) -> bool {
         Class::Transient => "verify-transient",
         Class::Read => "read-error",
         Class::Write => "write-error",
-        Class::PassedOver => "passed-over",
     }
 }
 
@@ -218,8 +216,8 @@ fn shows(rule: &str, kind: FaultKind) -> bool {
         FaultKind::WrapAround => &["verify-misplaced", "capacity-false"],
         FaultKind::Truncated => &["verify-mismatch", "capacity-false"],
         FaultKind::Transient => &["verify-transient"],
-        FaultKind::ReadError => &["read-error", "passed-over"],
-        FaultKind::WriteError => &["write-error", "passed-over"],
+        FaultKind::ReadError => &["read-error"],
+        FaultKind::WriteError => &["write-error"],
         FaultKind::Slow => &["slow-access"],
         FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::HostMemory => &[],
     };

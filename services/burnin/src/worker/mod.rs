@@ -185,14 +185,6 @@ pub struct Limits {
     pub memory_tests: u32,
     /// Failing sectors located in each GiB; further blocks there are told as a whole.
     pub located_per_gib: u32,
-    /// Milliseconds that the drive may be at work on accesses that fail in each GiB where a sector proved bad; then no more is
-    /// located there.
-    pub failing_ms_per_gib: u64,
-    /// Bytes that are passed over behind an access that fails there from then on.
-    pub pass_bytes: u64,
-    /// Seconds that it may be at work on such accesses in all sessions, before the job ends as
-    /// [`crate::evidence::Stop::TooManyErrors`]: what is spent on a drive with a dead head beside its ordinary time.
-    pub failing_s: u64,
     /// Accesses that may fail before the job ends as [`crate::evidence::Stop::TooManyErrors`].
     pub errors_max: u64,
     /// Whether a capacity that the probe proved false ends the job.
@@ -228,10 +220,6 @@ impl Default for Limits {
             reread_blocks: 256,
             memory_tests: 16,
             located_per_gib: 64,
-            // Source: ddrescue's manner, and two minutes of an unattended drive. Chosen.
-            failing_ms_per_gib: 120_000,
-            pass_bytes: 64 << 20,
-            failing_s: 12 * 3600,
             errors_max: 20_000,
             stop_on_fake: true,
             stop_at_first: false,

@@ -65,7 +65,6 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ("coverage.hidden", case.kernel.hidden as f64),
         ("run.resumes", case.interruptions().len() as f64),
         ("coverage.skipped", unfinished(evidence) as f64),
-        ("coverage.passed_over", of(&|class| class == Class::PassedOver) as f64),
         ("coverage.soak_left", soak_left(evidence)),
         (
             "coverage.unsupported",
