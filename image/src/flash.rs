@@ -15,6 +15,8 @@ use std::{
 const CHUNK: usize = 4 << 20;
 /// A backup card reader or a server's data disk is no place for an image: larger media need to be meant.
 const LARGEST: u64 = 2 << 40;
+/// Bytes of a logical sector that the image's partition table counts in: firmware looks for it in the medium's own.
+const SECTOR: u64 = 512;
 
 /// What is known about a device before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Facts {
     pub serial: String,
     /// Bytes.
     pub size: u64,
+    /// Bytes of a logical sector; 0 where the kernel does not tell.
+    pub sector: u64,
     /// Whether the kernel calls it removable, or it hangs on USB or an SD bus.
     pub removable: bool,
     /// Whether it is a whole disk, not a partition.
@@ -48,6 +52,15 @@ pub fn refusal(facts: &Facts, image: u64) -> Option<String> {
     }
     if !facts.removable {
         return Some("it is a fixed disk: neither removable, nor USB, nor an SD card".into());
+    }
+    if facts.sector != SECTOR {
+        return Some(match facts.sector {
+            0 => "the kernel does not tell how large its sectors are; the image starts from sectors of 512 bytes alone"
+                .into(),
+            n => format!(
+                "its sectors have {n} bytes, and the image starts from sectors of 512 bytes alone: take another stick, or another enclosure"
+            ),
+        });
     }
     if facts.size < image {
         return Some(format!("it holds {} bytes and the image has {image}", facts.size));
@@ -98,6 +111,7 @@ impl Facts {
                 .to_owned(),
             serial: serial(&real, &text("device/serial")),
             size: text("size").parse::<u64>().unwrap_or(0) * 512,
+            sector: text("queue/logical_block_size").parse().unwrap_or(0),
             removable: text("removable") == "1" || bus.contains("/usb") || bus.contains("/mmc_host/"),
             whole: !sys.join("partition").exists(),
             used_by,
@@ -338,6 +352,7 @@ mod tests {
             model: "Stick".into(),
             serial: "S1".into(),
             size: 8 << 30,
+            sector: SECTOR,
             removable: true,
             whole: true,
             used_by: vec![],
@@ -363,6 +378,8 @@ mod tests {
         assert!(with(&|s| s.removable = false).contains("fixed disk"));
         assert!(with(&|s| s.size = 1 << 20).contains("the image has"));
         assert!(with(&|s| s.size = 16 << 40).contains("expected a stick"));
+        // 4Kn, as some USB enclosures show a disk: no firmware finds this image's partition table on it.
+        assert!(with(&|s| s.sector = 4096).contains("sectors have 4096 bytes"));
     }
 
     /// Two cards in one reader: the same name, number, model and size.
