@@ -80,9 +80,25 @@ fn whole(arch: Arch) {
     assert_eq!(&end, b"EFI PART", "its end is not where the room begins");
 }
 
+/// Most bytes of an image as it is handed out, `zstd -9`: what is carried for one machine more is everybody's download.
+const COMPRESSED_MAX: usize = 80_000_000;
+
+fn is_no_large_download(image: &Path) {
+    let zstd = std::process::Command::new("zstd")
+        .args(["-9", "-c", "-q"])
+        .arg(image)
+        .output()
+        .unwrap();
+    assert!(zstd.status.success(), "{}", String::from_utf8_lossy(&zstd.stderr));
+    let bytes = zstd.stdout.len();
+    println!("{bytes} bytes compressed");
+    assert!((1 << 20..COMPRESSED_MAX).contains(&bytes), "{bytes} bytes");
+}
+
 #[test]
 fn the_pcs_test_image_is_whole() {
     whole(Arch::X86_64);
+    is_no_large_download(image(Arch::X86_64));
 }
 
 #[test]
