@@ -225,7 +225,58 @@ fn faults_of_pid_1_that_do_not_stop_are_a_hard_reboot_and_a_kernel_crash_is_told
     );
 }
 
-/// What most PCs have, which have neither ERST nor memory that survives.
+/// A PC that starts by BIOS has neither ERST nor variables; what it has is memory. Its reasons make a row, which ends in safe mode.
+#[test]
+fn bios_keeps_a_kernel_crash_in_memory_and_the_third_in_a_row_is_safe_mode() {
+    let lab = Lab::new();
+    let (mut vm, mut bench) = lab.start(lab.machine(Bus::Virtio, None));
+    for crash in 1..=3 {
+        bench.until("the kernel's crash store", SOON, || {
+            let name = vm.probe().and_then(|p| p.read("/sys/module/pstore/parameters/backend"));
+            let name = name.map_err(|e| e.to_string())?;
+            if name.trim() == "ramoops" { Ok(()) } else { Err(name) }
+        });
+        let before = bench.status().supervisor.unwrap().boot;
+        vm.probe().unwrap().op(Op::Sync {}).unwrap();
+        let mark = vm.mark();
+        let _ = vm.probe().and_then(|p| p.write("/proc/sysrq-trigger", "c"));
+        let (next, boot) = next_boot(&mut vm, mark);
+        bench = next;
+        assert_ne!(boot.boot_id, before.boot_id);
+        bench.until("word of the crash", SOON, || {
+            let boot = bench.status().supervisor.ok_or("no word from the supervisor")?.boot;
+            let told =
+                boot.reason.starts_with("the kernel crashed: ") && boot.reason.contains("Kernel panic - not syncing");
+            if told { Ok(()) } else { Err(format!("{boot:?}")) }
+        });
+        // The row stands in the mark of life, for the next boot to count on.
+        bench.until("the row", SOON, || {
+            let row = vm.probe().and_then(|p| p.read("/var/lib/kiln/supervisor/running"));
+            let row = row.map_err(|e| e.to_string())?;
+            if row.contains(&format!("\"reboots\":{crash}")) {
+                Ok(())
+            } else {
+                Err(row)
+            }
+        });
+    }
+    bench.until("safe mode", SOON, || {
+        let banners = bench.status().supervisor.ok_or("no word from the supervisor")?.banners;
+        let told = |text: &str| text.contains("3 times in a row (the kernel crashed");
+        if banners.iter().any(|b| told(&b.text)) {
+            Ok(())
+        } else {
+            Err(format!("{banners:?}"))
+        }
+    });
+    let bundle = bench.bundle();
+    let dumps = bundle
+        .iter()
+        .filter(|(name, text)| name.starts_with("pstore-") && text.contains("Kernel panic - not syncing"));
+    assert_eq!(dumps.count(), 3, "{}", bundle["remains.txt"]);
+}
+
+/// What most PCs have, whose memory is their firmware's to use at a restart.
 #[test]
 fn uefi_keeps_a_kernel_crash_in_its_variables_and_the_next_boot_tells_it_and_frees_them() {
     let lab = Lab::new();

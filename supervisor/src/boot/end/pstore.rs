@@ -12,6 +12,10 @@ use crate::shell::clock;
 
 /// Where the kernel shows them.
 pub const AT: &str = "/sys/fs/pstore";
+/// Where it says which store has registered.
+pub const BACKEND: &str = "/sys/module/pstore/parameters/backend";
+/// The driver that keeps them in memory, which outlives most restarts and no power cut.
+pub const IN_MEMORY: &str = "ramoops";
 /// Folder of those that were taken, in PID 1's own.
 const FOLDER: &str = "pstore";
 /// Dumps, or parts of them, that are taken at a time, and that are kept: a panic has some ten.
@@ -24,6 +28,20 @@ const PANIC: &[u8] = b"Panic#";
 
 /// What the line that tells most has, best first. (The kernel's command line, too, has a word `panic`.)
 const TELLING: [&str; 3] = ["Kernel panic - not syncing", "BUG: ", "Oops: "];
+
+/// Whether nothing keeps them yet, by what [`BACKEND`] says; a kernel that has no such file can keep none.
+pub fn has_none(backend: &str) -> bool {
+    backend.trim() == "(null)"
+}
+
+/// The name that a dump is kept under, and `at`, its time. Memory numbers its dumps anew in each boot, and the next crash would
+/// take the last one's place.
+fn kept_name(name: &str, at: Option<u64>) -> String {
+    match at {
+        Some(at) if name.contains(IN_MEMORY) => format!("{name}-{at}"),
+        _ => name.to_owned(),
+    }
+}
 
 /// How much a line of a dump tells, and the line; less is better.
 fn telling(text: &str) -> Option<(usize, String)> {
@@ -70,7 +88,8 @@ pub fn collect(pstore: &Path, dir: &Path, since: Option<u64>, began: Option<u64>
             .chain(telling(&String::from_utf8_lossy(&bytes)))
             .min();
         let _ = fs::create_dir_all(&to);
-        if whole::replace(&to.join(entry.file_name()), &bytes).is_ok() {
+        let name = kept_name(&entry.file_name().to_string_lossy(), at);
+        if whole::replace(&to.join(name), &bytes).is_ok() {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -166,6 +185,32 @@ mod tests {
         let found = collect(p.path(), d.path(), None, Some(4_000_000_000));
         assert!(found.last.unwrap().ends_with("in this boot"));
         assert!(began().unwrap() > 1_000_000_000);
+    }
+
+    #[test]
+    fn a_crash_kept_in_memory_does_not_take_the_last_ones_place() {
+        let (p, d) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for at in [100, 200, 200] {
+            let dump = p.path().join("dmesg-ramoops-0");
+            fs::write(&dump, "Panic#1 Part1\n<0>Kernel panic - not syncing: x\n").unwrap();
+            let file = fs::File::options().write(true).open(&dump).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(at))
+                .unwrap();
+            assert!(collect(p.path(), d.path(), None, None).last.is_some());
+        }
+        assert_eq!(kept(d.path()).len(), 2, "and one that is found twice is kept once");
+    }
+
+    #[test]
+    fn memory_keeps_crashes_only_where_nothing_else_does() {
+        for (backend, none) in [
+            ("(null)\n", true),
+            ("erst\n", false),
+            ("efi_pstore\n", false),
+            ("", false),
+        ] {
+            assert_eq!(has_none(backend), none, "{backend:?}");
+        }
     }
 
     #[test]

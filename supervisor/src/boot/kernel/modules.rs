@@ -166,9 +166,15 @@ fn state(name: &str) -> Option<String> {
     fs::read_to_string(format!("/sys/module/{name}/initstate")).ok()
 }
 
-/// What a module is told. Loop devices are made when they are asked for: eight that are empty would be eight events.
+/// What a module is told. Loop devices are made when they are asked for: eight that are empty would be eight events. `ramoops`
+/// keeps oopses and panics (`KMSG_DUMP_OOPS`) in the memory that the kernel's command line reserves; where a boot loader of before
+/// passes no such word, it finds none and does nothing.
 fn parameters(name: &str) -> &'static CStr {
-    if name == "loop" { c"max_loop=0" } else { c"" }
+    match name {
+        "loop" => c"max_loop=0",
+        "ramoops" => c"mem_name=oops max_reason=2",
+        _ => c"",
+    }
 }
 
 /// Whether such a module works: its start is over.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::boot::config::board::Board;
+use crate::boot::end::pstore;
 use crate::boot::kernel::modules::{self, Modules};
 use crate::boot::kernel::mounts;
 use crate::shell::helper::Line;
@@ -114,7 +115,8 @@ pub(super) fn hotplug(modaliases: &BTreeSet<String>, whole: bool) -> i32 {
     }
 }
 
-/// In a helper, when the bus is quiet: watchdogs, from the board's own to the kernel's timer; then what nobody waits for.
+/// In a helper, when the bus is quiet: watchdogs, from the board's own to the kernel's timer; memory for crash dumps, where nothing
+/// better keeps them; then what nobody waits for.
 pub(super) fn late(board: &Board) -> i32 {
     let there = || Path::new("/dev/watchdog").exists();
     if let Ok(m) = Modules::read() {
@@ -138,6 +140,13 @@ pub(super) fn late(board: &Board) -> i32 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     if let Ok(m) = Modules::read() {
+        // The first store that registers is the kernel's only one: ERST and UEFI's variables outlive a power cut, too.
+        let backend = fs::read_to_string(pstore::BACKEND);
+        if pstore::has_none(backend.as_deref().unwrap_or_default())
+            && let Err(e) = m.load(pstore::IN_MEMORY)
+        {
+            log::warn(&format!("module {e}: a crash of the kernel will not be kept"));
+        }
         for name in board.late.iter().filter(|name| m.has(name)) {
             if let Err(e) = m.load(name) {
                 log::warn(&format!("module {name}: {e}"));
