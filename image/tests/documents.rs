@@ -97,6 +97,17 @@ fn what_documents_name_of_the_tree_is_there() {
 }
 
 #[test]
+fn each_top_folder_says_what_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for entry in std::fs::read_dir(root).unwrap().flatten() {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() && !name.starts_with('.') && name != "target" {
+            assert!(path.join("README.md").is_file(), "{name} has no README.md");
+        }
+    }
+}
+
+#[test]
 fn a_word_is_a_path_of_the_tree_only_where_it_looks_like_one() {
     for path in ["src/boot/", "ladder.rs", "src/gate/PROTOCOL.md", "a/b/style.css"] {
         assert_eq!(named(path), Some(path.trim_end_matches('/')));
