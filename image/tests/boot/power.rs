@@ -107,7 +107,9 @@ fn a_power_cut_while_writing_loses_caches_and_the_next_boot_resumes_and_says_so(
 fn a_stopped_pid_1_is_reset_by_the_hardware_watchdog_and_the_second_boot_tells_why_and_finds_its_renamed_medium() {
     let lab = Lab::new();
     let (mut vm, bench) = lab.boot([]);
-    let first = bench.status().supervisor.unwrap().boot;
+    let status = bench.status().supervisor.unwrap();
+    assert_eq!(status.watchdog, Some(30), "what its driver took");
+    let first = status.boot;
     assert_eq!(named_by_grub(&mut vm), FRESH, "an image that nobody has booted");
     vm.probe().unwrap().op(Op::Freeze { pid: 1 }).unwrap();
     vm.wait_event("WATCHDOG", WATCHDOG).unwrap();

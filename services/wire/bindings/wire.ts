@@ -1735,6 +1735,11 @@ recovery: number,
  */
 update: UpdateView, 
 /**
+ * After how many seconds without PID 1 the hardware watchdog resets the box, as its driver took it; nothing while none is armed,
+ * or where the supervisor is of a version that does not tell.
+ */
+watchdog: number | null, 
+/**
  * What everybody has to know: a malformed unit file, no medium, `kiln.toml` errors …
  */
 banners: Array<Banner>, };

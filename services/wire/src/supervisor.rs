@@ -75,6 +75,10 @@ pub struct Status {
     /// Slots and updates.
     #[serde(default)]
     pub update: crate::update::UpdateView,
+    /// After how many seconds without PID 1 the hardware watchdog resets the box, as its driver took it; nothing while none is armed,
+    /// or where the supervisor is of a version that does not tell.
+    #[serde(default)]
+    pub watchdog: Option<u32>,
     /// What everybody has to know: a malformed unit file, no medium, `kiln.toml` errors …
     pub banners: Vec<Banner>,
 }

@@ -492,6 +492,7 @@ pub(crate) mod tests {
             boot,
             recovery: 0,
             update: wire::update::UpdateView::default(),
+            watchdog: None,
             banners: vec![],
         };
         Screen {

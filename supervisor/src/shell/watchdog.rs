@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::core::Millis;
 use crate::handover::state;
+use crate::shell::log;
 
 /// Wanted time-out while running, in seconds: long enough for a loaded machine, short enough for a person.
 const TIMEOUT: i32 = 30;
@@ -137,10 +138,17 @@ impl Watchdog {
 
     /// The first of these times, in seconds, that the driver takes, and a feeding, from which it counts; else its own.
     fn lengthen(&mut self, now: Millis, times: &[i32]) {
-        for mut wanted in times.iter().copied() {
+        for seconds in times.iter().copied() {
+            let mut taken = seconds;
             // SAFETY: as in `open`.
-            if unsafe { ioctl::set_timeout(self.file.as_raw_fd(), &raw mut wanted) }.is_ok() {
-                self.timeout = wanted.max(2);
+            if unsafe { ioctl::set_timeout(self.file.as_raw_fd(), &raw mut taken) }.is_ok() {
+                self.timeout = taken.max(2);
+                if taken < seconds {
+                    log::warn(&format!(
+                        "watchdog {:?}: {seconds} s were asked for, it takes {taken} s",
+                        self.name
+                    ));
+                }
                 break;
             }
         }

@@ -141,6 +141,7 @@ mod tests {
         Status {
             recovery: 0,
             update: wire::update::UpdateView::default(),
+            watchdog: None,
             host: "kiln".into(),
             addresses: vec![],
             units: vec![UnitView {

@@ -90,7 +90,7 @@ export function bench() {
       name: "kiln-7f3a", version: "0.1.0", sbom: "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8", claimed: true, banners: [], agent: { state: "online", last_seen: ago(0) }, now: new Date().toISOString(),
       supervisor: {
         host: "kiln-7f3a", recovery: 0, update: { slots: [], writing: null, trial: null, last: null, keys: null },
-        banners: [], addresses: ["http://192.168.1.40", "https://kiln-7f3a.local"], console: [], boot: { slot: "b", why: "on trial", via: "GRUB", kernel: "6.12.48", medium: "disk", reason: "restart after an update", boot_id: "b1" },
+        watchdog: 30, banners: [], addresses: ["http://192.168.1.40", "https://kiln-7f3a.local"], console: [], boot: { slot: "b", why: "on trial", via: "GRUB", kernel: "6.12.48", medium: "disk", reason: "restart after an update", boot_id: "b1" },
         units: ["agent", "server", "network", "time"].map((name) => ({ name, state: "ready", rung: null, reason: "", status: "", restarts: 0, pid: 200, since: ago(3) })),
       },
     },

@@ -159,6 +159,7 @@ impl Shell {
             boot: self.desk.boot.clone(),
             recovery: self.desk.recovery,
             update: self.desk.update.view.clone(),
+            watchdog: self.watchdog.as_ref().map(|w| w.timeout().unsigned_abs()),
             banners: self.desk.banners.iter().map(|(_, b)| b.clone()).collect(),
         }
     }

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { CertificateEntry } from "@wire";
 
 import { asideWords } from "./aside";
-import { apart, settingsFile, urlOf } from "./box";
+import { apart, settingsFile, urlOf, watchdogWords } from "./box";
 import { inFours, needed, signingKeys } from "./keys";
 
 it("a clock that is off is told, with its direction", () => {
@@ -23,6 +23,11 @@ it("the settings' file has the name and the first address that a router would kn
   expect(file).toContain('hostname = "kiln-7f3a"');
   expect(file).toContain('address = "192.0.2.77/24"');
   expect(file).toContain('gateway = "192.0.2.1"');
+});
+
+it("a watchdog is told with the time that its driver took, and one that is not there with what follows", () => {
+  expect(watchdogWords(15)).toMatch(/^restarts the box 15.s after it hangs$/);
+  for (const none of [null, undefined]) expect(watchdogWords(none)).toMatch(/^none: /);
 });
 
 it("what was set aside is counted with its size", () => {

@@ -47,6 +47,11 @@ export function settingsFile(name: string, addresses: readonly string[]): string
   ].join("\n");
 }
 
+/** What becomes of a box that hangs: the time-out that its watchdog's driver took, in seconds; pure. */
+export function watchdogWords(seconds: number | null | undefined): string {
+  return seconds ? `restarts the box ${duration(seconds)} after it hangs` : "none: a box that hangs does not restart by itself";
+}
+
 function Facts({ box }: { box: BoxView }) {
   const { supervisor } = box;
   const unit = (name: string) => supervisor?.units.find((one) => one.name === name);
@@ -73,6 +78,7 @@ function Facts({ box }: { box: BoxView }) {
             <dt>System</dt><dd>{systemWords(supervisor.boot)}</dd>
             <dt>Kernel</dt><dd>{supervisor.boot.kernel || "not told"}</dd>
             <dt>Last boot</dt><dd>{supervisor.boot.reason || "no reason told"}</dd>
+            <dt>Hardware watchdog</dt><dd>{watchdogWords(supervisor.watchdog)}</dd>
             <dt>Records</dt>
             <dd>{supervisor.boot.medium === "disk"
               ? <span class="v is-pass wrap"><Shape of="pass" />kept on the boot medium</span>
