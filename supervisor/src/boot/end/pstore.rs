@@ -45,7 +45,8 @@ fn kept_name(name: &str, at: Option<u64>) -> String {
 
 /// How much a line of a dump tells, and the line; less is better.
 fn telling(text: &str) -> Option<(usize, String)> {
-    let rank = |l: &str| TELLING.iter().position(|t| l.contains(t));
+    // PID 1 has told in this log how the boot before ended.
+    let rank = |l: &str| TELLING.iter().position(|t| l.contains(t) && !l.contains("kiln-init: "));
     let (rank, line) = text
         .lines()
         .filter_map(|l| Some((rank(l)?, l)))
@@ -199,6 +200,15 @@ mod tests {
             assert!(collect(p.path(), d.path(), None, None).last.is_some());
         }
         assert_eq!(kept(d.path()).len(), 2, "and one that is found twice is kept once");
+    }
+
+    #[test]
+    fn what_was_told_of_the_crash_before_is_not_told_of_this_one() {
+        let own =
+            "<28>[    9.8] kiln-init: why the last boot ended: the kernel crashed: Kernel panic - not syncing: old";
+        let text = format!("Panic#1 Part1\n{own}\n<0>[   24.1] Kernel panic - not syncing: new\n");
+        assert!(telling(&text).unwrap().1.ends_with("] Kernel panic - not syncing: new"));
+        assert_eq!(telling(own), None);
     }
 
     #[test]
