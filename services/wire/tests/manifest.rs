@@ -640,6 +640,106 @@ fn a_form_whose_gate_cannot_be_ticked_is_as_grave_as_one_that_can() {
     );
 }
 
+#[test]
+fn what_is_left_out_makes_nothing_milder_that_is_still_declared() {
+    let table = |config: Value| with("smart-table", &config);
+    let mild = json!({ "id": "rebuild_some", "action": "rebuild", "safety_tier": "yellow" });
+    let grave = |key: &str, value: Value| {
+        let mut button = json!({ "id": "rebuild_pool", "action": "rebuild", "safety_tier": "red" });
+        button[key] = value;
+        button
+    };
+    let gated = json!({ "fields": [{ "name": "ok", "type": "checkbox", "security_gate": true }] });
+    let path = |path: &str, more: Value| {
+        let mut button = json!({ "id": path, "action": { "endpoint": path } });
+        button
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        button
+    };
+    let at = "pages[0].components[0].config";
+    for (config, place) in [
+        (
+            json!({ "row_actions": [grave("confirm", json!("Sure?"))], "bulk_actions": [mild] }),
+            "row_actions[0]",
+        ),
+        (
+            json!({ "row_actions": [grave("hidden", json!("no"))], "bulk_actions": [mild] }),
+            "row_actions[0]",
+        ),
+        (
+            json!({ "row_actions": { "first": grave("label", json!("x")) }, "bulk_actions": [mild] }),
+            "row_actions.first",
+        ),
+        (
+            json!({ "row_actions": [{ "id": "r", "action": "rebuild", "visible_when": "a~b", "form": gated }],
+                "bulk_actions": [mild] }),
+            "row_actions[0]",
+        ),
+        (
+            json!({ "columns": [{ "actions": [{ "type": "rebuild", "destructive": true }] }], "bulk_actions": [mild] }),
+            "columns[0].actions[0]",
+        ),
+        (
+            json!({ "row_actions": [path("/api/disks/{row.name}", json!({ "confirm": "Sure?", "destructive": true })),
+                path("/api/disks/sda", json!({}))] }),
+            "row_actions[0]",
+        ),
+        (
+            json!({ "row_actions": [grave("confirm", json!("Sure?")), path("/api/Rebuild", json!({}))] }),
+            "row_actions[0]",
+        ),
+    ] {
+        let flaws = manifest::take(&table(config.clone()).to_string()).unwrap_err();
+        assert_eq!(flaws[0].path, format!("{at}.{place}"), "{config}: {flaws:?}");
+        assert!(flaws[0].expected.contains("destructive"), "{flaws:?}");
+    }
+    // Nothing else declares it, or what does is as grave.
+    for config in [
+        json!({ "row_actions": [grave("confirm", json!("Sure?"))], "bulk_actions": [{ "id": "other" }] }),
+        json!({ "row_actions": [grave("confirm", json!("Sure?"))],
+            "bulk_actions": [{ "id": "rebuild", "safety": "destructive" }] }),
+        json!({ "row_actions": [grave("label", json!(5))], "bulk_actions": [mild] }),
+        json!({ "row_actions": [path("/api/{a}-b", json!({ "destructive": true })), path("/api/x-{b}", json!({ "label": 5 }))] }),
+    ] {
+        manifest::take(&table(config.clone()).to_string()).unwrap_or_else(|flaws| panic!("{config}: {flaws:?}"));
+    }
+}
+
+#[test]
+fn what_a_gate_hangs_on_keeps_its_limits_or_the_manifest_is_refused() {
+    let form = |field: &Value, when: Value| {
+        let fields = json!([field, { "name": "ok", "type": "checkbox", "security_gate": true, "visible_when": when }]);
+        with("form", &json!({ "action": "go", "fields": fields }))
+    };
+    for (key, value) in [
+        ("type", json!("switch")),
+        ("type", json!("radio")),
+        ("min", json!("1")),
+        ("max", json!("1")),
+        ("step", json!("few")),
+    ] {
+        let mut field = json!({ "name": "how", "options": [{ "value": "all" }] });
+        field[key] = value;
+        let flaws = manifest::take(&form(&field, json!("how=all")).to_string()).unwrap_err();
+        let place = format!("pages[0].components[0].config.fields[0].{key}");
+        assert!(flaws.iter().any(|flaw| flaw.path == place), "{flaws:?}");
+        field["name"] = json!("other");
+        let fields = json!([field, { "name": "how" },
+            { "name": "ok", "type": "checkbox", "security_gate": true, "visible_when": { "how": "all" } }]);
+        let free = with("form", &json!({ "action": "go", "fields": fields }));
+        manifest::take(&free.to_string()).unwrap_or_else(|flaws| panic!("{free}: {flaws:?}"));
+    }
+    let fields = json!([{ "name": "how" }, { "name": "how", "type": "select", "options": [{ "value": "all" }] },
+        { "name": "ok", "type": "checkbox", "security_gate": true, "visible_when": "how=all" }]);
+    let twice = with("form", &json!({ "action": "go", "fields": fields }));
+    assert!(
+        manifest::take(&twice.to_string()).is_err(),
+        "one of two of the same name"
+    );
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -655,6 +755,20 @@ fn any_json() -> impl Strategy<Value = Value> {
             proptest::collection::btree_map(name, inner, 0..5).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+/// A table in which a grave action has milder twins, and each of its buttons has what may be flawed.
+fn twinned() -> Value {
+    let mild = json!({ "id": "rebuild_some", "action": "rebuild", "safety_tier": "yellow", "label": "a" });
+    with(
+        "smart-table",
+        &json!({
+            "columns": [{ "key": "a", "label": "a", "actions": [{ "type": "rebuild", "destructive": true, "id_key": "a" }] }],
+            "row_actions": [{ "id": "rebuild_pool", "action": "rebuild", "safety_tier": "red", "confirm": { "title": "Sure?" },
+                "visible_when": "row.a=b", "hidden": false }, mild],
+            "bulk_actions": [mild],
+        }),
+    )
 }
 
 /// All places of a value, as JSON pointers.
@@ -718,6 +832,39 @@ proptest! {
         if let Ok(taken) = manifest::take(&manifest.to_string()) {
             let again = manifest::take(&taken.text).unwrap();
             prop_assert_eq!((&again.manifest, &again.text), (&taken.manifest, &taken.text));
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_manifest_changed_beside_what_is_grave_is_as_grave(
+        which in proptest::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4),
+    ) {
+        // Nothing is changed of what says which action it is, and how grave: it must count wherever it stands.
+        let names = ["id", "action", "type", "name", "method", "endpoint", "form", "cancel", "enabled", "expand_endpoint"];
+        let grave = ["safety", "safety_tier", "destructive", "security_gate", "rotate_action"];
+        let (whole, mut manifest) = (twinned(), twinned());
+        for (index, value) in which {
+            let mut found = Vec::new();
+            places(&manifest, "", &mut found);
+            found.retain(|place| {
+                let name = place.rsplit('/').next().unwrap();
+                let holds = |part: &Value| part.is_object() || part.is_array();
+                !names.contains(&name) && !grave.contains(&name) && !manifest.pointer(place).is_some_and(holds)
+            });
+            let place: &String = index.get(&found);
+            *manifest.pointer_mut(place).unwrap() = value;
+        }
+        let before = manifest::read(&whole, 0).unwrap();
+        if let Ok(taken) = manifest::take(&manifest.to_string()) {
+            for action in ["rebuild", "rebuild_pool", "rebuild_some"] {
+                let (was, is) = (before.declared("c", action), taken.manifest.declared("c", action));
+                if let (Some(was), Some(is)) = (was, is) {
+                    prop_assert!(is.safety >= was.safety, "{}: {:?}", action, is);
+                }
+            }
+            if let Some(is) = taken.manifest.declared_call("/api/rebuild") {
+                prop_assert_eq!(is, Safety::Destructive);
+            }
         }
     }
 

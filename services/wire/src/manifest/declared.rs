@@ -64,7 +64,7 @@ fn destroys(name: &str) -> bool {
     DESTROYS.iter().any(|verb| name.starts_with(verb))
 }
 
-fn of_name(action: &str) -> Safety {
+pub(super) fn of_name(action: &str) -> Safety {
     let word = action.split(['_', '-']).next().unwrap_or("").to_ascii_lowercase();
     if destroys(action) {
         Safety::Destructive
@@ -156,7 +156,7 @@ impl TableAction {
         }
     }
 
-    fn endpoint(&self) -> Option<Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
         match &self.action {
             Some(ActionSpec::Endpoint(endpoint)) => Some(filled(endpoint, "POST")),
             Some(ActionSpec::Name(_)) | None => None,
@@ -173,12 +173,12 @@ impl ColumnAction {
 
 impl Cancel {
     /// The action's name.
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.action.as_deref().unwrap_or("cancel")
     }
 
     /// How much it can do: it ends a job.
-    fn safety(&self) -> Safety {
+    pub(super) fn safety(&self) -> Safety {
         of_name(self.name()).max(Safety::Write)
     }
 }
@@ -399,7 +399,7 @@ fn alike(name: &str, action: &str) -> bool {
 
 /// A path as a server may read it that cares neither for the case of letters, nor for a slash at the end, nor for what
 /// stands behind a semicolon.
-fn loosely(path: &str) -> String {
+pub(super) fn loosely(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or("").trim_end_matches('/');
     let parts = path.split('/').map(|part| part.split(';').next().unwrap_or(""));
     parts.collect::<Vec<_>>().join("/").to_ascii_lowercase()
@@ -426,7 +426,7 @@ fn fits(pattern: &str, path: &str) -> bool {
 
 /// Whether one part of a path is of one part of a pattern: what stands between the placeholders is in it in that order, and
 /// something is left for each of them.
-fn is_of(wanted: &str, part: &str) -> bool {
+pub(super) fn is_of(wanted: &str, part: &str) -> bool {
     let mut between = Vec::new();
     let mut rest = wanted;
     while let Some((before, after)) = rest.split_once('{') {

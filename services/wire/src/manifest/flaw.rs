@@ -151,6 +151,20 @@ impl Flaws {
         self.path.truncate(length);
     }
 
+    /// What was found under one of these names of the present place cannot be left out after all.
+    pub(super) fn hold(&mut self, names: &[&str]) {
+        let steps = self.steps.len();
+        for (_, remedy) in &mut self.found {
+            let is_held = |at: &[Step]| {
+                at.starts_with(&self.steps)
+                    && matches!(at.get(steps), Some(Step::Name(name)) if names.contains(&name.as_str()))
+            };
+            if matches!(remedy, Remedy::Without(at) if is_held(at)) {
+                *remedy = Remedy::Refused;
+            }
+        }
+    }
+
     /// The present place.
     pub(super) fn place(&self) -> &str {
         &self.path

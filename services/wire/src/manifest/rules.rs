@@ -10,6 +10,9 @@ use super::flaw::{Flaws, Weight};
 use super::{COMPONENTS_MAX, FIELDS_MAX};
 use crate::expression::{self, When};
 
+/// What of a field says which values are taken of it.
+const LIMITS: [&str; 6] = ["type", "min", "max", "step", "options", "live_calculation"];
+
 /// Adds a flaw for each rule that the manifest breaks.
 pub(super) fn check(manifest: &Value, flaws: &mut Flaws) {
     let mut pages = BTreeMap::new();
@@ -200,6 +203,7 @@ fn form(config: &Value, flaws: &mut Flaws) {
             waits.entry(name).or_default().push(on.to_owned());
         }
     }
+    let hung = hung(fields);
     each(config, "fields", flaws, |field, flaws| {
         let name = text(field, "name");
         for (key, graph) in [("depends_on", &waits), ("live_calculation", &feeds)] {
@@ -236,10 +240,12 @@ fn form(config: &Value, flaws: &mut Flaws) {
                 .iter()
                 .any(|other| other.get("visible_when").is_none_or(Value::is_null))
         {
-            // Alternatives say when each of them is shown. Without that the first stays; no gate is among those that go.
+            // Alternatives say when each of them is shown. Without that the first stays; no gate is among those that go, nor what
+            // one hangs on.
             let is_first = bearers.first().is_some_and(|first| std::ptr::eq(*first, field));
             let is_gate = |other: &&Value| other.get("security_gate") == Some(&Value::Bool(true));
-            let weight = match (bearers.iter().any(is_gate), is_first) {
+            let is_held = bearers.iter().any(is_gate) || hung.contains(name);
+            let weight = match (is_held, is_first) {
                 (true, _) => Weight::Grave,
                 (false, true) => Weight::Borne,
                 (false, false) => Weight::Light,
@@ -253,7 +259,20 @@ fn form(config: &Value, flaws: &mut Flaws) {
                 });
             });
         }
+        if hung.contains(name) {
+            flaws.hold(&LIMITS);
+        }
     });
+}
+
+/// The fields on whose values it hangs whether a gate is shown: with other values than are meant it would stay away.
+fn hung(fields: &[Value]) -> BTreeSet<String> {
+    let gates = fields
+        .iter()
+        .filter(|field| field.get("security_gate") == Some(&Value::Bool(true)));
+    let conditions = gates.filter_map(|gate| When::parse(gate.get("visible_when")?).ok());
+    let names = conditions.flat_map(|when| when.fields().map(str::to_owned).collect::<Vec<_>>());
+    names.collect()
 }
 
 fn known(field: &Value, names: &BTreeSet<&str>, flaws: &mut Flaws) {

@@ -7,7 +7,8 @@
 use serde::Deserialize;
 
 use super::edit::{Edit, edited};
-use super::flaw::{Flaw, Remedy};
+use super::flaw::{FLAWS_MAX, Flaw, Remedy};
+use super::milder::milder;
 use super::{Manifest, looked_at, twice, untyped};
 
 /// Times that what is left is looked at again: what is left out may have been what something else named.
@@ -73,14 +74,19 @@ pub fn take(text: &str) -> Result<Taken, Vec<Flaw>> {
         }
         if edits.is_empty() {
             told.append(&mut borne);
-            return match Manifest::deserialize(&value) {
-                Ok(manifest) => Ok(Taken {
-                    manifest,
-                    text: left,
-                    flaws: told,
-                }),
-                Err(error) => Err(vec![untyped(&error)]),
-            };
+            let manifest = Manifest::deserialize(&value).map_err(|error| vec![untyped(&error)])?;
+            let whole = serde_json::from_str(text).map_err(|_| strict)?;
+            let mut milder = milder(&whole, &value, &manifest);
+            if !milder.is_empty() {
+                milder.append(&mut told);
+                milder.truncate(FLAWS_MAX);
+                return Err(milder);
+            }
+            return Ok(Taken {
+                manifest,
+                text: left,
+                flaws: told,
+            });
         }
         left = edited(&left, &edits).map_err(|_| strict.clone())?;
     }
