@@ -80,11 +80,11 @@ impl Frame {
                     "log" => Some(Self::Log(log(&mut fields))),
                     "notification" => Some(Self::Notification(notification(&mut fields)?)),
                     _ => {
-                        series(&kind, &mut map, &mut warnings)?;
+                        translated = series(&kind, &mut map, &mut warnings)?;
                         None
                     }
                 };
-                translated = map.get(word) != said.as_ref();
+                translated |= map.get(word) != said.as_ref();
                 let payload = Value::Object(map);
                 let other = || Self::Other {
                     kind: kind.clone(),
@@ -227,8 +227,8 @@ fn paired(bytes: &[u8]) -> Option<Vec<u8>> {
     lone.then_some(out)
 }
 
-/// Points of charts, and rows of tables.
-fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) -> Result<(), BadFrame> {
+/// Points of charts, and rows of tables; whether one says now in another way what it said, for which there is no warning.
+fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) -> Result<bool, BadFrame> {
     let list = match kind {
         "smart" | "attributes" => Some("rows"),
         "metric" if map.contains_key("metrics") => Some("metrics"),
@@ -240,10 +240,11 @@ fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) 
     fields.moment("timestamp");
     let Some(list) = list else {
         fields.text("key");
-        return fields.number("value");
+        return fields.number("value").map(|()| false);
     };
-    // An empty list, as programs write it whose lists are pointers.
-    if map.get(list) == Some(&Value::Null) {
+    // An empty list, as programs write it whose lists are pointers. A page, too, is told that there are no rows now.
+    let is_null = map.get(list) == Some(&Value::Null);
+    if is_null {
         map.insert(list.to_owned(), Value::Array(Vec::new()));
     }
     let Some(Value::Array(items)) = map.get_mut(list) else {
@@ -273,14 +274,14 @@ fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) 
         }
     }
     if !unread.is_empty() && unread.len() == items.len() {
-        return unread.into_iter().next().map_or(Ok(()), |(_, why)| Err(why));
+        return unread.into_iter().next().map_or(Ok(is_null), |(_, why)| Err(why));
     }
     // A drive that sleeps has no temperature; the others have.
     for (index, why) in unread.into_iter().rev() {
         items.remove(index);
         warnings.push(format!("{why}; left out"));
     }
-    Ok(())
+    Ok(is_null)
 }
 
 #[cfg(test)]
@@ -536,8 +537,15 @@ mod tests {
 
     #[test]
     fn an_empty_list_and_a_missing_value_cost_no_more_than_themselves() {
-        let empty = read(&json!({ "type": "smart", "payload": { "rows": null } })).unwrap();
-        assert_eq!((empty.payload, empty.warnings.len()), (json!({ "rows": [] }), 0));
+        for (kind, list) in [("smart", "rows"), ("attributes", "rows"), ("metric", "metrics")] {
+            let empty = read(&json!({ "type": kind, "payload": { list: null } })).unwrap();
+            let told = (empty.payload, empty.warnings.len(), empty.as_it_came);
+            assert_eq!(
+                told,
+                (json!({ list: [] }), 0, false),
+                "{kind}: what is relayed has the list"
+            );
+        }
         let metrics = json!([{ "key": "a", "value": 40 }, { "key": "b", "value": null }, { "key": "c", "value": "41" }, { "key": "d" }]);
         let some = read(&json!({ "type": "metric", "payload": { "metrics": metrics } })).unwrap();
         assert_eq!(
@@ -551,7 +559,6 @@ mod tests {
                 some.warnings
             );
         }
-        assert!(read(&json!({ "type": "metric", "payload": { "metrics": null } })).is_ok());
     }
 
     #[test]
