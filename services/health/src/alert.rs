@@ -220,6 +220,9 @@ pub fn usual_limit(medium: Medium) -> i64 {
     }
 }
 
+/// What is said of a pool that is online without some of its devices.
+const ONLINE_WITHOUT: &str = "ONLINE, but not all of its devices are";
+
 /// What the words of [`Kind::AttributeFailing`] begin with.
 const AT_THRESHOLD: &str = "at or below the drive's own threshold";
 
@@ -502,14 +505,21 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
         let mute = |name: &str| devices.get(name).is_some_and(|device| device.state.is_empty());
         // One that is online says of all that hold its data that they are well, also where it names none; not of those without
         // which it was online before.
-        let known = before.get(&Kind::PoolHealth).and_then(|active| active.faults.as_ref());
-        let is_spare = |name: &str| known.and_then(|known| known.get(name)).is_some_and(|fault| fault.spare);
+        let kept = before.get(&Kind::PoolHealth);
+        let known = kept.and_then(|active| active.faults.as_ref());
+        // An earlier version kept its words alone, without a mark on any of them.
+        let is_unmarked = known.is_some_and(|known| known.values().all(|fault| !fault.spare))
+            && kept.is_some_and(|active| active.message.contains(ONLINE_WITHOUT));
+        let is_spare = |name: &str| {
+            let known = known.and_then(|known| known.get(name));
+            known.is_some_and(|fault| fault.spare || is_unmarked)
+        };
         let untold = |name: &str| devices.is_empty() && (health != "ONLINE" || is_spare(name)) || mute(name);
         let bad = fault::with_untold(bad, standing(before, Kind::PoolHealth), untold);
         let count = bad.len() as u64;
         // Online it has all its data, and may be without spares, caches and logs.
         let state = match health.as_str() {
-            "ONLINE" => "ONLINE, but not all of its devices are",
+            "ONLINE" => ONLINE_WITHOUT,
             state => state,
         };
         let on = (health != "ONLINE" || count > 0).then(|| (severity, format!("it is {state}{words}")));
@@ -1021,6 +1031,26 @@ mod tests {
         assert_eq!(told, [&warned[..], &warned, &[], &[]]);
         let faults = alerts[&Kind::PoolHealth].faults.as_ref().unwrap();
         assert_eq!(fault::standing(faults).collect::<Vec<_>>(), [("sp", 2.0)]);
+    }
+
+    #[test]
+    fn a_spare_that_an_earlier_version_knew_as_lost_is_not_over_by_a_report_that_names_no_device() {
+        let pool = serde_json::json!({ "name": "tank", "health": "ONLINE", "devices": [{ "name": "sdb", "state": "UNAVAIL" }] });
+        let bare = serde_json::json!({ "name": "tank", "health": "ONLINE" });
+        let read = |raw: &serde_json::Value| pool::pools(&serde_json::json!({ "pools": [raw] })).remove(0);
+        let (alerts, _) = judge_pool(&Alerts::new(), &read(&pool), Time::UNIX_EPOCH);
+        let mut stored = serde_json::to_value(&alerts).unwrap();
+        let unmarked = stored["pool_health"]["faults"]["sdb"]
+            .as_object_mut()
+            .unwrap()
+            .remove("spare");
+        assert!(unmarked.is_some());
+        let mut alerts: Alerts = serde_json::from_value(stored).unwrap();
+        for report in [&bare, &bare, &pool] {
+            let (after, changes) = judge_pool(&alerts, &read(report), Time::UNIX_EPOCH);
+            assert!(changes.is_empty(), "{changes:?}");
+            alerts = after;
+        }
     }
 
     /// An update of the box tells nothing anew.
