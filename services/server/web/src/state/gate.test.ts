@@ -87,6 +87,29 @@ describe("the way through", () => {
   });
 });
 
+describe("an option that is changed beside the labels", () => {
+  const soak = { options: { ...P.options, soak_hours: 24 } };
+  const asked = step(typed, { type: "reset" });
+  const planned = (change: Partial<Plan> = {}): Input => ({ type: "planned", plan: { ...P, id: "p2", digest: "d2", ...soak, ...change }, asked: 5 });
+  const label: Input = { type: "typed", drive: A.id, text: "2B7H" };
+
+  it("leaves the fields where they are, and what is typed while the box is asked is not lost", () => {
+    expect(asked).toMatchObject({ step: "loading", shown: { plan: { id: "p1" } } });
+    expect([cutAt(asked), step(checking, { type: "reset" })]).toEqual(["before", asked]);
+    expect(run(asked, label, planned())).toMatchObject({ step: "reading", plan: { id: "p2" }, typed: { [A.id]: "2B7H" } });
+  });
+  it("is another plan all the same: what was typed before it is typed again, and so with the next option", () => {
+    expect(run(asked, planned())).toMatchObject({ step: "reading", typed: {} });
+    expect(run(asked, label, { type: "reset" }, planned())).toMatchObject({ step: "reading", typed: {} });
+  });
+  it("counts no label for a drive of which the new plan tells something else, and none for a refused one", () => {
+    const other = { ...A, content: { state: "found" as const, signatures: [], summary: "ext4" } };
+    expect(run(asked, label, { type: "typed", drive: B.id, text: "V8PK" }, planned({ drives: [other, B] }))).toMatchObject({ step: "reading", typed: { [B.id]: "V8PK" } });
+    expect(run(asked, label, { type: "refused", problem: problem("options-wrong"), now: 0 })).toEqual({ step: "refused", problem: problem("options-wrong") });
+  });
+  it("opens nothing before its plan has come", () => expect(step(run(asked, label, { type: "typed", drive: B.id, text: "V8PK" }), { type: "complete" }).step).toBe("loading"));
+});
+
 describe("the ways out", () => {
   it("another digest stops, says what changed, and the label of what changed is typed again", () => {
     const other = { ...P, id: "p2", digest: "d2", drives: [{ ...A, content: { state: "found" as const, signatures: [], summary: "ext4" } }, B] };

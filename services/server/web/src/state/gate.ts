@@ -11,6 +11,9 @@
  * From `changed` a person can `leave` the drives that changed: `loading` then asks for a plan of the others. What was typed for a
  * drive stays as long as all that was read of it is still so, also where that plan is refused and asked for again.
  *
+ * Another playbook or option is another plan, for which every label is typed anew. What was read stays `shown` while it is asked for, so
+ * that what is typed or scanned meanwhile has its field; it counts for the drives of which the new plan tells the same.
+ *
  * Once the box and its agent answer again (`back`), what was refused meanwhile is asked anew, and `arming` goes through `checking` to a
  * plan that the box still knows: within the same two minutes, and only where its digest is the same.
  *
@@ -31,7 +34,7 @@ type Kept = { plan: Plan; typed: Typed };
 
 /** Where the gate stands. */
 export type Gate =
-  | { step: "loading"; notice?: Problem; kept?: Kept }
+  | { step: "loading"; notice?: Problem; kept?: Kept; shown?: Kept }
   | { step: "refused"; problem: Problem; kept?: Kept }
   | { step: "reading"; plan: Plan; typed: Typed; notice: Problem | null }
   | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null; until?: number }
@@ -179,12 +182,23 @@ function unlike(read: Plan, fresh: Plan): PlanDrive[] {
   return fresh.drives.filter((drive) => !alike(before.get(drive.id), drive));
 }
 
+/** What was typed for these drives. */
+function typedFor(drives: readonly PlanDrive[], typed: Typed): Typed {
+  const theirs = new Set(drives.flatMap(({ id }) => [id, giveUpKey(id)]));
+  return Object.fromEntries(Object.entries(typed).filter(([key]) => theirs.has(key)));
+}
+
+/** What of what was typed before a plan came holds for it. */
+function holding({ plan, typed }: Kept, fresh: Plan): Typed {
+  const other = unlike(plan, fresh);
+  return typedFor(fresh.drives.filter((drive) => !other.includes(drive)), typed);
+}
+
 /** Stops at a plan that is not the one that was read. Where no drive shows what is different, it may be different for all. */
 function changed(read: Plan, typed: Typed, fresh: Plan): Gate {
   const drives = unlike(read, fresh);
   const kept = drives.length > 0 && sameAct(read, fresh) ? fresh.drives.filter((drive) => !drives.includes(drive)) : [];
-  const theirs = new Set(kept.flatMap(({ id }) => [id, giveUpKey(id)]));
-  return { step: "changed", plan: fresh, typed: Object.fromEntries(Object.entries(typed).filter(([key]) => theirs.has(key))), changes: differences(read, fresh), drives };
+  return { step: "changed", plan: fresh, typed: typedFor(kept, typed), changes: differences(read, fresh), drives };
 }
 
 /** The drives that a person can go on with after others have changed; none where all have, or what changed is no drive's. */
@@ -249,7 +263,7 @@ export function cutAt(gate: Gate): Cut | null {
     case "changed":
       return "before";
     case "loading":
-      return gate.kept ? "before" : null;
+      return gate.kept || gate.shown ? "before" : null;
     case "arming":
       return gate.starting ? "starting" : "before";
     case "unsure":
@@ -271,19 +285,34 @@ export const CUT: Record<Cut, Problem> = {
   },
 };
 
-/** Asks anew; what is kept of another plan stays. */
-const anew = (gate: Gate): Gate => (gate.step === "refused" && gate.kept ? { step: "loading", kept: gate.kept } : { step: "loading" });
+/** Asks anew; what is kept of another plan stays, and what was read is shown on. */
+function anew(gate: Gate): Gate {
+  switch (gate.step) {
+    case "loading":
+      return gate.shown ? { ...gate, shown: { ...gate.shown, typed: {} } } : gate;
+    case "refused":
+      return gate.kept ? { step: "loading", kept: gate.kept } : { step: "loading" };
+    case "reading":
+    case "checking":
+      return { step: "loading", shown: { plan: gate.plan, typed: {} } };
+    case "changed":
+    case "arming":
+    case "unsure":
+    case "started":
+      return { step: "loading" };
+  }
+}
 
 /** The next state. An input that does not fit the state changes nothing. */
 export function step(gate: Gate, input: Input): Gate {
   switch (input.type) {
     case "reset":
-      return gate.step === "loading" ? gate : anew(gate);
+      return anew(gate);
     case "planned":
       if (gate.step === "loading") {
         const kept = gate.kept && sameChoice(gate.kept.plan, input.plan) ? gate.kept : null;
         if (kept && (!sameAct(kept.plan, input.plan) || unlike(kept.plan, input.plan).length > 0)) return changed(kept.plan, kept.typed, input.plan);
-        return { step: "reading", plan: input.plan, typed: kept?.typed ?? {}, notice: gate.notice ?? null };
+        return { step: "reading", plan: input.plan, typed: kept?.typed ?? (gate.shown ? holding(gate.shown, input.plan) : {}), notice: gate.notice ?? null };
       }
       if (gate.step !== "checking") return gate;
       if (gate.plan.digest !== input.plan.digest) return changed(gate.plan, gate.typed, input.plan);
@@ -316,6 +345,7 @@ export function step(gate: Gate, input: Input): Gate {
           return gate;
       }
     case "typed":
+      if (gate.step === "loading" && gate.shown) return { ...gate, shown: { ...gate.shown, typed: { ...gate.shown.typed, [input.drive]: input.text } } };
       return gate.step === "reading" ? { ...gate, typed: { ...gate.typed, [input.drive]: input.text } } : gate;
     case "complete":
       return gate.step === "reading" && complete(gate.plan, gate.typed)

@@ -138,6 +138,8 @@ export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "r
   const pulled = pulledWords(props.drives);
   // The box names a drive that it does not have by its whole identity, and says no more.
   const problem = gate.step === "refused" ? ((gate.problem.type === "drive-unknown" && pulled) || gate.problem) : (pulled ?? (gate.step === "checking" ? null : gate.notice) ?? null);
+  // Another plan is asked for: the fields stay under the fingers until it comes.
+  const read = gate.step === "reading" || gate.step === "checking" ? gate : gate.step === "loading" ? gate.shown : undefined;
   const refused = gate.step === "refused" && problem ? refusedWords(problem, props.drives) : null;
   return (
     <section class="panel" aria-labelledby="g1">
@@ -148,17 +150,16 @@ export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "r
       {props.left && <p class="note" role="status"><Icon name="info" />{props.left}</p>}
       {props.children}
       {gate.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={props.onAgain}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
-      {(gate.step === "reading" || gate.step === "checking") && <Reading gate={gate} dispatch={props.dispatch} />}
+      {read && <Reading {...read} notice={gate.step === "reading" ? gate.notice : null} dispatch={props.dispatch} />}
     </section>
   );
 }
 
-function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatch: (input: Input) => void }) {
-  const { plan, typed } = props.gate;
+function Reading(props: { plan: Plan; typed: Typed; notice: Problem | null; dispatch: (input: Input) => void }) {
+  const { plan, typed, notice } = props;
   const root = useRef<HTMLOListElement>(null);
   // At once, and not with the next picture: a reader of bar codes has begun the next label by then.
   const focus = (drive: DriveId | null) => drive !== null && root.current?.querySelector<HTMLElement>(`[data-drive="${CSS.escape(drive)}"]`)?.focus();
-  const notice = props.gate.step === "reading" ? props.gate.notice : null;
   useEffect(() => {
     // The two minutes are over, or one drive has changed: the field that had the focus is shut, and labels are typed again.
     if (notice !== null || Object.keys(typed).length > 0) focus(plan.drives.find((drive) => match(drive, typed[drive.id] ?? "") !== "right")?.id ?? null);
