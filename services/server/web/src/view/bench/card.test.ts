@@ -33,6 +33,11 @@ describe("a card", () => {
     expect(say(drive({ present: false }), job(), NOW)).toMatchObject({ word: "Waiting" });
     expect(say(drive({ present: false }), done("PASSED"), NOW)).toMatchObject({ word: "Pulled" });
   });
+  it("a verdict that nobody has seen stands on the card of a drive that is out", () => {
+    const words = (change = {}) => say(drive({ present: false }), done("INCONCLUSIVE", change), NOW);
+    expect(words()).toMatchObject({ kind: "gone", word: "INCONCLUSIVE", line: expect.stringMatching(/^out since /) as string });
+    expect(words({ acknowledged: { at: "2026-11-20T12:00:00Z", by: "mara" } }).word).toBe("Pulled");
+  });
   it("a test that a person paused waits for that person; another one goes on by itself", () => {
     const foot = (why: string) => say(drive(), job({ state: { kind: "waiting", why } }), NOW);
     expect(foot("paused by mara")).toMatchObject({ kind: "held", word: "Paused", line: "by mara", foot: ["31\u00a0°C", "", "waits for Go on"] });

@@ -8,6 +8,7 @@ import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
 import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, illOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
+import { asks } from "../job/ack";
 
 /** What a card says in its second and third row and at its foot. */
 interface Say { kind: string; word: string; line: string; foot: [string, string, string] | string }
@@ -40,7 +41,7 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
       foot: [temperature, rate(job.progress?.rate), job.progress ? timeLeft(job.progress.eta_job) : "starting"],
     };
   }
-  if (!drive.present) return { kind: "gone", word: "Pulled", line: `at ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
+  if (!drive.present) return { kind: "gone", word: job && asks(job) ? job.verdict!.outcome : "Pulled", line: `out since ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
   if (drive.refused && !hasFailed(job)) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
   const ill = illOf(drive, job);
   const smart = ill ? (ill.severity === "critical" ? "SMART: bad" : "SMART: look") : "";

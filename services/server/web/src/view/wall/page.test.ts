@@ -15,6 +15,15 @@ describe("a tile", () => {
     expect(shown([out], new Map())).toEqual([]);
     expect(shown([out], jobs(job({ state: { kind: "waiting", why: "drive is out" } })))).toEqual([out]);
   });
+  it("is kept for a drive that was pulled in the middle and whose test ended by that, until somebody has seen it", () => {
+    const out = drive({ present: false });
+    const ended = job({ state: { kind: "finished" }, verdict: verdict("INCONCLUSIVE") });
+    expect(shown([out], jobs(ended))).toEqual([out]);
+    expect(face(out, ended)).toMatchObject({ word: "INCONCLUSIVE", shape: "inc", side: "drive is out" });
+    expect(shown([out], jobs({ ...ended, acknowledged: { at: "2026-11-20T12:00:00Z", by: "mara" } }))).toEqual([]);
+    // That one was taken out as the wall asked.
+    expect(shown([out], jobs({ ...ended, verdict: verdict("FAILED") }))).toEqual([]);
+  });
   it("says how far a phase is, and nothing of it where nobody knows", () => {
     const p: Job["progress"] = { phase: "verify", step: 1, done: 419, total: 1000, rate: 2e8, eta: 100, eta_job: 7200, percent: 41, phase_percent: null, temperature: 40 };
     expect(face(drive(), job({ progress: p }))).toMatchObject({ kind: "hot", phase: "Verify", word: "41\u202f%", share: 0.419 });

@@ -39,7 +39,7 @@ export function face(drive: Drive, job: Job | undefined, silent: number | null =
   if (job?.verdict) {
     const { outcome } = job.verdict;
     const first = outcome === "FAILED" ? firstFault(job) : undefined;
-    return { ...plain, kind: `vd is-${verdictShape(outcome)}`, shape: verdictShape(outcome), word: outcome, side: first === undefined ? "" : `at ${bytes(first * job.sector)}` };
+    return { ...plain, kind: `vd is-${verdictShape(outcome)}`, shape: verdictShape(outcome), word: outcome, side: !drive.present ? "drive is out" : first === undefined ? "" : `at ${bytes(first * job.sector)}` };
   }
   return { ...plain, kind: "idle", word: drive.id === null ? "No identity" : "Idle" };
 }

@@ -2,6 +2,7 @@
 import type { Drive, Job } from "@wire";
 
 import { byGroup } from "../../state/store";
+import { asks } from "../job/ack";
 
 /** How long one of several screens stands, in milliseconds: long enough to find a bay and read it from three metres. */
 export const STANDS_MS = 12_000;
@@ -53,9 +54,14 @@ export function whole(texts: readonly string[], total: number, { room, lines }: 
   return Math.min(1, texts.length);
 }
 
-/** Drives worth a tile: those that are here, and those that are missed by a job. */
+/** Whether a drive that is out is missed: its test waits for it, or ended without an answer and nobody has seen that. One that FAILED was taken out as the wall asked. */
+function missed(job: Job | undefined): boolean {
+  return job !== undefined && (job.state.kind === "waiting" || (asks(job) && job.verdict?.outcome === "INCONCLUSIVE"));
+}
+
+/** Drives worth a tile: those that are here, and those that are missed. */
 export function shown(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>): Drive[] {
-  return drives.filter((drive) => drive.present || (drive.id !== null && jobs.get(drive.id)?.state.kind === "waiting"));
+  return drives.filter((drive) => drive.present || missed(jobs.get(drive.id ?? "")));
 }
 
 /** A screen: what it is called, and its drives. */
