@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Verdict } from "@wire";
 
 import { job } from "../../fixtures";
 import { duration } from "../../format";
-import { endWords, headline, settled, spoken } from "./head";
+import { endWords, headline, send, settled, spoken } from "./head";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
@@ -25,6 +25,30 @@ it("what was asked of a test is done when the test stands so, or is over", () =>
   expect([runs, hot, held, done("PASSED")].map((one) => settled(one, "pause"))).toEqual([false, false, true, true]);
   expect([held, runs, hot].map((one) => settled(one, "resume"))).toEqual([false, true, true]);
   expect([runs, held, done("PASSED")].map((one) => settled(one, "abort"))).toEqual([false, false, true]);
+});
+
+describe("what is asked of a test", () => {
+  afterEach(() => void vi.useRealTimers());
+  it("is not said to be known to the box before that has answered", async () => {
+    vi.useFakeTimers();
+    const told: string[] = [];
+    let answer = () => {};
+    const sent = send("pause", () => new Promise<void>((resolve) => (answer = resolve)), (words) => told.push(words));
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(told).toEqual([expect.stringMatching(/whether it heard this is not known/)]);
+    answer();
+    await sent;
+    expect(told.at(-1)).toBe("");
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(told.at(-1)).toMatch(/^It does not pause yet. The box was asked/);
+  });
+  it("that could not be asked says no more than that", async () => {
+    vi.useFakeTimers();
+    const told: string[] = [];
+    await expect(send("abort", () => Promise.reject(new Error("unreachable")), (words) => told.push(words))).rejects.toThrow();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual([""]);
+  });
 });
 
 describe("a job's head", () => {

@@ -72,8 +72,11 @@ export function endWords(job: Job): string {
 /** What a person asks of a test. */
 type Act = "abort" | "pause" | "resume";
 
-/** How long a request waits for the test's new state before that is told, and once it is answered may be asked again, in milliseconds: a worker answers within one read or write. */
+/** How long a request waits for its answer, and then for the test's new state, before that is told, and once it is answered may be asked again, in milliseconds: a worker answers within one read or write. */
 const SETTLES_MS = 5000;
+
+/** Told while the answer is out: the request may never have reached the box. */
+const UNANSWERED = "No answer from the box yet: whether it heard this is not known.";
 
 const TAKES_LONG: Readonly<Record<Act, string>> = {
   pause: "It does not pause yet. The box was asked, and it pauses once the drive has answered; until then it goes on.",
@@ -84,11 +87,23 @@ const TAKES_LONG: Readonly<Record<Act, string>> = {
 /** Whether a test stands as it was asked to; pure. */
 export const settled = (job: Job, what: Act): boolean => isOver(job) || (what !== "abort" && isPaused(job) === (what === "pause"));
 
+/** Sends what is asked of a test, and tells what takes long: the box's answer, and once it is there the test's new state. */
+export async function send(what: Act, request: () => Promise<unknown>, tell: (words: string) => void): Promise<void> {
+  const silent = setTimeout(() => tell(UNANSWERED), SETTLES_MS);
+  try {
+    await request();
+  } finally {
+    clearTimeout(silent);
+    tell("");
+  }
+  setTimeout(() => tell(TAKES_LONG[what]), SETTLES_MS);
+}
+
 /** The head. */
 export function Head({ job }: { job: Job }) {
   const asking = useSignal(false);
   const pressed = useSignal<{ what: Act } | null>(null);
-  const late = useSignal<Act | null>(null);
+  const late = useSignal("");
   const problem = useSignal<Problem | null>(null);
   const heard = unheard() === null;
   const newest = latest.value.get(job.drive) ?? job;
@@ -97,10 +112,10 @@ export function Head({ job }: { job: Job }) {
   const again = isOver(job) && drive !== undefined && canChoose(drive, newest);
   const act = async (what: Act) => {
     const press = (pressed.value = { what });
-    problem.value = late.value = null;
-    setTimeout(() => pressed.peek() === press && (late.value = what), SETTLES_MS);
+    problem.value = null;
+    late.value = "";
     try {
-      await api[what](job.id);
+      await send(what, () => api[what](job.id), (words) => pressed.peek() === press && (late.value = words));
       if (what === "abort") asking.value = false;
       // The stream tells the new state a moment after the answer: a second press until then would undo the first.
       setTimeout(() => pressed.peek() === press && (pressed.value = null), SETTLES_MS);
@@ -108,7 +123,7 @@ export function Head({ job }: { job: Job }) {
       // What was pressed since has the word.
       if (pressed.peek() !== press) return;
       problem.value = asProblem(thrown);
-      pressed.value = late.value = null;
+      pressed.value = null;
     }
   };
   const paused = isPaused(job);
@@ -126,14 +141,15 @@ export function Head({ job }: { job: Job }) {
   }, [isOver(job)]);
   // So does what was refused or took long, with the state that it was about.
   useEffect(() => {
-    problem.value = late.value = null;
+    problem.value = null;
+    late.value = "";
   }, [isOver(job), paused]);
   return (
     <div class="jobhd">
       <div class="who"><span class="l4">{lastFour(job.serial)}</span>
         <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
       <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}{job.certificate?.revoked && <span class="v is-fail"><Shape of="fail" />no longer holds</span>}<h1>{title}</h1><p class="sayit">{line}{newest.id !== job.id && <> <a href={jobPath(newest.id)}>{isOver(newest) ? "Its last test" : "The test that it is in now"}</a></>}</p>
-        <p class="sayit" role="status">{late.value && !isOver(job) ? TAKES_LONG[late.value] : ""}</p>
+        <p class="sayit" role="status">{isOver(job) ? "" : late.value}</p>
         <p class="sr" role="status">{spoken(job)}</p>
         {!asking.value && <ProblemNote problem={problem.value} />}</div>
       {!isOver(job) && (
