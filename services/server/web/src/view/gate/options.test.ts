@@ -2,8 +2,11 @@ import { readFileSync } from "node:fs";
 
 import { describe, expect, it } from "vitest";
 
-import { OPTIONS } from "../../fixtures";
-import { FILE_SYSTEMS, formatWords, optionWords, shortened } from "./options";
+import { signal } from "@preact/signals";
+import { isValidElement, type ComponentChildren } from "preact";
+
+import { OPTIONS, playbook } from "../../fixtures";
+import { FILE_SYSTEMS, formatWords, OptionsForm, optionWords, shortened } from "./options";
 
 const longest: unknown = JSON.parse(readFileSync(new URL("../../../../../wire/cases/labels.json", import.meta.url), "utf8"));
 
@@ -16,6 +19,19 @@ describe("labels", () => {
     expect(shortened("0123456789🌵", 12)).toBe("0123456789🌵");
     expect(shortened("x", 0)).toBe("");
   });
+});
+
+it("the words over a field are one piece: a grid makes a line of each", () => {
+  const pieces = (node: ComponentChildren): number[] => {
+    if (Array.isArray(node)) return node.flatMap(pieces);
+    if (!isValidElement(node)) return [];
+    const { class: name, children } = node.props as { class?: string; children?: ComponentChildren };
+    // Texts that stand side by side are one.
+    const list = [children].flat().map((child) => typeof child === "object");
+    return name === "label small" || name === "small" ? [list.filter((is, at) => is || list[at - 1] !== false).length] : pieces(children);
+  };
+  const options = signal({ ...OPTIONS, soak_hours: 24, format: { table: "auto", filesystem: "ext4", reserved_percent: 0, label: "" } as const });
+  expect(pieces(OptionsForm({ options, book: playbook() }))).toEqual([2, 2, 2, 2, 2]);
 });
 
 it("options say only what is not as usual", () => {

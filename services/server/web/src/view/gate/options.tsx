@@ -18,7 +18,7 @@ export function shortened(text: string, most: number): string {
   return [...text].filter((character) => (left -= character.length) >= 0).join("");
 }
 
-const TABLES: Record<Table, string> = { auto: "automatic: GPT above 2 TiB", mbr: "MBR", gpt: "GPT" };
+const TABLES: Record<Table, string> = { auto: "MBR, GPT above 2 TiB", mbr: "MBR", gpt: "GPT" };
 
 /** A format request in words. */
 export function formatWords(format: FormatRequest): string {
@@ -114,7 +114,7 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
                     {Object.entries(FILE_SYSTEMS).map(([value, { name }]) => <option key={value} value={value}>{name}</option>)}
                   </select>
                 </label>
-                <label class="small">Partition table (<Term of="GPT" />, <Term of="MBR" />)
+                <label class="small"><span>Partition table (<Term of="GPT" />, <Term of="MBR" />)</span>
                   <select value={format.table} onChange={(event) => setFormat({ table: event.currentTarget.value as Table })}>
                     {Object.entries(TABLES).map(([value, words]) => <option key={value} value={value}>{words}</option>)}
                   </select>
