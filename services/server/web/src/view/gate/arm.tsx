@@ -7,7 +7,7 @@ import { bytes, contentWords, countdown, plural, titleOf } from "../../format";
 import { visit } from "../../state/app";
 import { settled, type Gate } from "../../state/gate";
 import { ProblemNote, Shape } from "../bits";
-import { modelWords, onBench, Plate } from "./bay";
+import { modelWords, onBench, Plate, platesOfPlan } from "./bay";
 import { optionWords } from "./options";
 
 function Clock({ left, total, on }: { left: number; total: number; on: boolean }) {
@@ -27,6 +27,7 @@ function Clock({ left, total, on }: { left: number; total: number; on: boolean }
 
 /** What was read, in brief. */
 export function Brief({ plan }: { plan: Plan }) {
+  const plates = platesOfPlan(plan.drives);
   return (
     <section class="panel" aria-labelledby="g2">
       <div class="step"><i class="on" /><i class="on" />Step 1 done</div>
@@ -37,7 +38,7 @@ export function Brief({ plan }: { plan: Plan }) {
           const here = onBench(drive);
           return (
             <li key={drive.id}>
-              <Plate drive={here} index={index} />
+              <Plate drive={here} among={plates} index={index} />
               <div><b>{head}</b>{detail && `, ${detail}`}{drive.given_up.length > 0 && <b class="is-warn">, gives up: {drive.given_up.join("; ")}</b>}<div class="how">{modelWords(drive, here)}, {bytes(drive.capacity)}</div></div>
               <span class="v is-pass"><Shape of="pass" /><span class="mono">{drive.label}</span></span>
             </li>

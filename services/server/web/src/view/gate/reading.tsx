@@ -8,7 +8,7 @@ import { known } from "../../state/app";
 import { AGAIN, GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
 import { Words } from "../term";
-import { modelWords, onBench, Plate, whichWords } from "./bay";
+import { modelWords, onBench, Plate, platesOfPlan, whichWords } from "./bay";
 
 /** What a plan would lose, for the line under the heading. */
 export function lossWords(plan: Plan, sweeps = 1): string {
@@ -164,6 +164,7 @@ function Reading(props: { plan: Plan; typed: Typed; notice: Problem | null; disp
     // The two minutes are over, or one drive has changed: the field that had the focus is shut, and labels are typed again.
     if (notice !== null || Object.keys(typed).length > 0) focus(plan.drives.find((drive) => match(drive, typed[drive.id] ?? "") !== "right")?.id ?? null);
   }, [notice]);
+  const plates = platesOfPlan(plan.drives);
   const offered = new Set(plan.drives.map((drive) => drive.id));
   const others = (known.value.drives ?? []).filter((d) => d.present && d.refused && !offered.has(d.id ?? ""));
   const left = plan.drives.filter((drive) => !settled(drive, typed)).length;
@@ -175,7 +176,7 @@ function Reading(props: { plan: Plan; typed: Typed; notice: Problem | null; disp
           const which = whichWords(here, index);
           return (
             <li key={drive.id}>
-              <Plate drive={here} index={index} />
+              <Plate drive={here} among={plates} index={index} />
               <Loss drive={drive} model={modelWords(drive, here)} ill={here?.ill} />
               <LabelField
                 drive={drive} index={index} which={which} text={typed[drive.id] ?? ""}

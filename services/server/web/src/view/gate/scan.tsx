@@ -6,6 +6,7 @@ import type { Drive, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
 import { bytes, contentWords, plural, titleOf } from "../../format";
+import { platesOf } from "../../plates";
 import { go, jobPath } from "../../route";
 import { connections } from "../../state/app";
 import { isAway, isUnanswered } from "../../state/gate";
@@ -26,6 +27,7 @@ export function ScanDoor({ drives, left, playbook, children }: { drives: readonl
     // What was refused can be asked again; whether a scan has started stays as unknown as it was.
     if (heard && problem.peek() && isAway(problem.peek()!) && !isUnanswered(problem.peek()!)) problem.value = null;
   }, [heard, connections.value]);
+  const plates = platesOf(drives);
   const start = async () => {
     busy.value = true;
     problem.value = null;
@@ -53,7 +55,7 @@ export function ScanDoor({ drives, left, playbook, children }: { drives: readonl
               const { head, detail } = contentWords(drive.content);
               return (
                 <li key={drive.key}>
-                  <Plate drive={drive} index={index} />
+                  <Plate drive={drive} among={plates} index={index} />
                   <div><b>{head}</b>{detail && `, ${detail}`}<div class="how">{title(drive)}, {bytes(drive.capacity)}</div></div>
                   <Serial serial={drive.serial} />
                 </li>

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Job, Verdict } from "@wire";
 
 import { drive, finding, job } from "../../fixtures";
-import { face, placeName } from "./page";
+import { face } from "./page";
 import { shown } from "./plan";
 
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: "because.", verified: 1e9, engine: "0.1.0" });
@@ -55,8 +55,5 @@ describe("a tile", () => {
   });
   it("a drive that nobody watches is not seen", () => {
     expect(face(drive({ as_of: "2026-11-20T06:05:00Z" }), undefined)).toMatchObject({ word: "Not seen" });
-  });
-  it("a place that is a number alone says what it is the number of", () => {
-    expect([drive(), drive({ bay: "front 7" })].map(placeName)).toEqual(["bay 1", "front 7"]);
   });
 });

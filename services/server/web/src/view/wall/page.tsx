@@ -9,10 +9,11 @@ import { useEffect } from "preact/hooks";
 
 import "../../style/wall.css";
 import { bytes, capacityWords, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
+import { placeName, platesOf } from "../../plates";
 import { go } from "../../route";
 import { known, latest, lostSince, now, silentFor } from "../../state/app";
 import { spanOf } from "../../state/heard";
-import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, plateOf, shareOf } from "../../state/store";
+import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, shareOf } from "../../state/store";
 import { showTheme } from "../../theme";
 import { Mark, Shape, Still } from "../bits";
 import { banners, unheard } from "../box";
@@ -44,19 +45,16 @@ export function face(drive: Drive, job: Job | undefined, silent: number | null =
   return { ...plain, kind: "idle", word: drive.id === null ? "No identity" : "Idle" };
 }
 
-/** A drive's place within words, where a lone number would be one more figure; pure. */
-export const placeName = (drive: Drive): string => plateOf(drive).replace(/^(?=\d+$)/, "bay ");
-
-interface TileProps { drive: Drive; job: Job | undefined; silent: number | null }
+interface TileProps { drive: Drive; plate: string; job: Job | undefined; silent: number | null }
 
 class Tile extends Still<TileProps> {
-  override render({ drive, job, silent }: TileProps) {
+  override render({ drive, plate, job, silent }: TileProps) {
     const { kind, shape, phase, word, side, share } = face(drive, job, silent);
     return (
       <li class={`w ${kind}`}>
         {share !== null && <i class="fl" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
         {share !== null && <i class="bar" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
-        <span class="ln"><span class="id"><span class="plate">{plateOf(drive)}</span><b>{lastFour(drive.serial)}</b></span>
+        <span class="ln"><span class="id"><span class="plate">{plate}</span><b>{lastFour(drive.serial)}</b></span>
           <span class="cp">{capacityWords(drive.capacity)}</span></span>
         <span class="ln">{phase && <span class="ph">{phase}</span>}
           <span class="bg">{shape && <Shape of={shape} />}<span>{word}</span></span>
@@ -113,6 +111,7 @@ export function WallPage() {
   const { drives, box } = known.value;
   const jobs = latest.value;
   const list = shown(drives ?? [], jobs);
+  const plates = platesOf(list);
   const { unit, tile, columns, rows, foot } = plan(...room.value, list.length);
   const all = screens(list, columns * rows);
   const at = standing(all.length, now.value);
@@ -138,7 +137,7 @@ export function WallPage() {
       {drives !== null && list.length === 0 && <p class="none">No drive is plugged in. It shows here within two seconds.</p>}
       {screen && <ul class="rows" style={{ "--u": `${tile}px`, "--wc": columns, "--wr": Math.min(rows, Math.ceil(screen.drives.length / columns)) }}>{screen.drives.map((drive) => {
         const job = drive.id === null ? undefined : jobs.get(drive.id);
-        return <Tile key={drive.key} drive={drive} job={job} silent={silentFor(job)} />;
+        return <Tile key={drive.key} drive={drive} plate={plates.get(drive.key) ?? ""} job={job} silent={silentFor(job)} />;
       })}</ul>}
       <Foot drives={list} list={needs(list, jobs, box)} room={foot} />
     </main>
