@@ -1,12 +1,18 @@
 import { expect, it } from "vitest";
 
-import { drive, plan, planDrive } from "../../fixtures";
-import { leftWords, lossWords, namedOf, pulledWords, refusedWords } from "./reading";
+import { drive, job, plan, planDrive } from "../../fixtures";
+import { failedWords, leftWords, lossWords, namedOf, pulledWords, refusedWords } from "./reading";
 
 it("the gate's lead counts what is lost", () => {
   const full = planDrive("BBBBCCCC", { content: { state: "found", signatures: [], summary: "ext4" } });
   expect(lossWords(plan([planDrive("AAAABBBB"), full]))).toMatch(/^2 drives, 8.TB in all\. 1 of them holds something\./);
   expect(lossWords(plan([full]))).toMatch(/It holds something/);
+});
+
+it("what this box found of a drive is told before hours are given to it again, and no other verdict is", () => {
+  const ended = (outcome: "FAILED" | "WARN") => job({ state: { kind: "finished" }, ended: "2026-11-20T11:46:00Z", verdict: { outcome, rules: [], summary: "3 sectors could not be read.", verified: 1e9, engine: "0.1.0" } });
+  expect(failedWords(ended("FAILED"))).toBe("Failed here on 20 November 2026: 3 sectors could not be read.");
+  expect([ended("WARN"), job(), undefined].map(failedWords)).toEqual([null, null, null]);
 });
 
 it("a format that one drive is too small for is told of that drive, and that the others can go on", () => {

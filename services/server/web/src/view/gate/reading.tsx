@@ -1,11 +1,13 @@
 /** Step one: what will be lost, and the labels that are typed for it. */
 import { useEffect, useRef } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import type { Drive, DriveId, Plan, PlanDrive, Problem } from "@wire";
+import type { Drive, DriveId, Job, Plan, PlanDrive, Problem } from "@wire";
 
-import { bytes, contentWords, lastFour, plural } from "../../format";
-import { known } from "../../state/app";
+import { bytes, contentWords, day, lastFour, plural } from "../../format";
+import { jobPath } from "../../route";
+import { known, latest } from "../../state/app";
 import { AGAIN, GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
+import { hasFailed } from "../../state/store";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
 import { Words } from "../term";
 import { modelWords, onBench, Plate, platesOfPlan, whichWords } from "./bay";
@@ -65,13 +67,20 @@ export function refusedWords(problem: Problem, drives: readonly Drive[]): { head
   return { head, lead: `It holds up that drive alone: leave it out on the bench and go on with the other ${drives.length === 2 ? "one" : drives.length - 1}, or choose another format.` };
 }
 
-function Loss({ drive, model, ill }: { drive: PlanDrive; model: string; ill: Drive["ill"] }) {
+/** Told of a drive that this box found bad, before hours are given to it again; `null` of any other. Pure. */
+export function failedWords(job: Job | undefined): string | null {
+  return job && hasFailed(job) ? `Failed here on ${day(job.ended ?? job.started)}: ${job.verdict?.summary}` : null;
+}
+
+function Loss({ drive, model, ill, last }: { drive: PlanDrive; model: string; ill: Drive["ill"]; last: Job | undefined }) {
+  const failed = failedWords(last);
   const { head, detail } = contentWords(drive.content);
   return (
     <div class="loss">
       <div class="what">{drive.content.state === "empty" ? head : <em><Words text={head} /></em>}</div>
       {detail && <div class="how"><Words text={detail} /></div>}
       <div class="drv">{model}, {bytes(drive.capacity)}<br /><Serial serial={drive.serial} /></div>
+      {failed && last && <p class="v is-fail ill"><Shape of="fail" /><span><Words text={failed} /> <a href={jobPath(last.id)} target="_blank" rel="noopener">Read why</a></span></p>}
       {ill && <p class={`v is-${ill.severity === "critical" ? "fail" : "warn"} ill`}><Shape of={ill.severity === "critical" ? "fail" : "warn"} />It tells of itself: <Words text={ill.says} /></p>}
     </div>
   );
@@ -177,7 +186,7 @@ function Reading(props: { plan: Plan; typed: Typed; notice: Problem | null; disp
           return (
             <li key={drive.id}>
               <Plate drive={here} among={plates} index={index} />
-              <Loss drive={drive} model={modelWords(drive, here)} ill={here?.ill} />
+              <Loss drive={drive} model={modelWords(drive, here)} ill={here?.ill} last={latest.value.get(drive.id)} />
               <LabelField
                 drive={drive} index={index} which={which} text={typed[drive.id] ?? ""}
                 onInput={(text) => props.dispatch({ type: "typed", drive: drive.id, text })}
