@@ -165,6 +165,12 @@ function Bay({ drive }: { drive: Drive }) {
   );
 }
 
+/** How hot a drive is, or was when somebody last measured it; pure. */
+export function heatWords({ present, as_of, temperature }: Drive): string {
+  if (temperature === null) return present ? "no sensor tells" : "not known while it is out";
+  return `${celsius(temperature)}${present && !as_of ? "" : " then"}`;
+}
+
 /** The page of one drive; `id` is its identity, or its key where it has none. */
 export function DrivePage({ id }: { id: string }) {
   const { drives, jobs: all } = known.value;
@@ -195,6 +201,7 @@ export function DrivePage({ id }: { id: string }) {
   const can = drive !== undefined && canChoose(drive, job);
   // What needs the drive itself waits until somebody watches the bus; the page says why.
   const unseen = drive?.present && drive.as_of ? drive.as_of : null;
+  const watched = drive?.present && !unseen;
   const smart = jobs.find((j) => isOver(j) && j.smart.length > 0);
   const measured = jobs.find((one) => telling(one));
   const others = siblings({ drive: id, model: known_as.model, capacity: known_as.capacity }, all.values());
@@ -237,10 +244,10 @@ export function DrivePage({ id }: { id: string }) {
               <dt><Term of="WWN">World wide name</Term></dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
               <dt>Capacity</dt><dd>{drive.capacity === 0 ? capacityWords(0) : `${bytes(drive.capacity)} (${grouped(drive.capacity)} bytes)`}</dd>
               <dt>Sectors</dt><dd>{drive.capacity === 0 ? "not told" : drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
-              <dt>Attached</dt><dd>{attachment(drive)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
+              <dt>Attached</dt><dd>{attachment(drive)}, {drive.location || "place not told"} ({drive.kernel_name} {watched ? "now" : "then"})</dd>
               <dt>Bay</dt><dd><Bay drive={drive} /></dd>
               <dt>Kind</dt><dd>{rotationName(drive.rotation)}</dd>
-              <dt>Temperature</dt><dd>{drive.temperature === null ? "no sensor tells" : celsius(drive.temperature)}{unseen && drive.temperature !== null && " then"}</dd>
+              <dt>Temperature</dt><dd>{heatWords(drive)}</dd>
               <dt>{drive.present ? "Here" : "Out"}</dt><dd>since {clock(drive.since, now.value)}</dd>
             </dl>
           </Panel>
