@@ -29,20 +29,22 @@ export function urlOf(address: string): string | null {
   return /^fe[89ab]/i.test(address) ? null : `http://[${address}]/`;
 }
 
-/** `kiln.toml` that keeps what the box has now, to be changed by a person; pure. */
+/**
+ * `kiln.toml` with the name that the box has now, to be changed by a person; pure. Network and clock stand in it as comments: how the box
+ * came by them is not told here, and a guess would take it off the network.
+ */
 export function settingsFile(name: string, addresses: readonly string[]): string {
   const four = addresses.find((address) => /^\d+\./.test(address) && !address.startsWith("169.254."));
-  const gateway = four?.replace(/\d+$/, "1");
   return [
     `hostname = "${name}"`,
     "",
-    "[network]                 # leave this part out for DHCP",
-    `address = "${four ?? "192.0.2.10"}/24"`,
-    `gateway = "${gateway ?? "192.0.2.1"}"`,
-    `dns = ["${gateway ?? "192.0.2.1"}"]`,
+    "# [network]               # without this part: DHCP",
+    `# address = "${four ?? "192.0.2.10"}/24"   # the length is a guess`,
+    '# gateway = "192.0.2.1"   # your router',
+    '# dns = ["192.0.2.1"]',
     "",
-    "[time]                    # leave this part out for the servers that DHCP names",
-    'servers = ["ntp.example"]',
+    "# [time]                  # without this part: the servers that DHCP names",
+    '# servers = ["ntp.example"]',
     "",
   ].join("\n");
 }
@@ -100,7 +102,7 @@ function Set({ box }: { box: BoxView }) {
         <li>Open the partition that the computer shows and change <span class="mono">kiln.toml</span> in it; every setting is explained there. What it does not say the box finds out: its name from the board, its address by DHCP.</li>
         <li>Put it back and start. A mistake in the file stops nothing; it is shown above, with its line.</li>
       </ol>
-      <p class="mute">What holds now, as such a file. The length of the network, the gateway and the name server are guesses: look at them.</p>
+      <p class="mute">Such a file, with the name that holds now. Network and clock are comments in it, left to what the box finds out: to set them, take the # away and write your own. Where the file on the medium sets them already, keep its lines.</p>
       <Snippet what="kiln.toml" text={settingsFile(box.name, box.supervisor?.addresses ?? [])} />
     </Panel>
   );
