@@ -21,7 +21,8 @@ export type Visit =
   | { kind: "opening" }
   | { kind: "unreachable"; problem: Problem }
   | { kind: "unclaimed"; box: BoxView }
-  | { kind: "login"; box: BoxView; expired: boolean }
+  /** `expired`: the session has ended; a text where the tab knows what ended it. */
+  | { kind: "login"; box: BoxView; expired: boolean | string }
   | { kind: "in"; session: Session };
 
 /** Who is looking. */

@@ -94,7 +94,7 @@ export function ClaimDoor({ box }: { box: BoxView }) {
 }
 
 /** Every other visit. */
-export function LoginDoor({ box, expired }: { box: BoxView; expired: boolean }) {
+export function LoginDoor({ box, expired }: { box: BoxView; expired: boolean | string }) {
   const username = useSignal("");
   const password = useSignal("");
   const problem = useSignal<Problem | null>(null);
@@ -118,7 +118,7 @@ export function LoginDoor({ box, expired }: { box: BoxView; expired: boolean }) 
     return () => document.removeEventListener("visibilitychange", look);
   }, []);
   return (
-    <Door name={box.name} title="Log in" lead={expired ? "Your session has ended. What runs on the box goes on." : "To see the bench of this box."}>
+    <Door name={box.name} title="Log in" lead={typeof expired === "string" ? expired : expired ? "Your session has ended. What runs on the box goes on." : "To see the bench of this box."}>
       {box.banners.length > 0 && <p class="note"><Icon name="info" />The box has something to tell; log in to read it.</p>}
       <form onSubmit={submit}>
         <Field id="username" label="Name" autocomplete="username" value={username.value} onInput={(v) => (username.value = v)} />

@@ -5,16 +5,21 @@ import "../../style/gate.css";
 import "../../style/playbook.css";
 import { call } from "../../api";
 import { bytes, clock } from "../../format";
-import { now } from "../../state/app";
-import { Panel } from "../bits";
+import { known, now } from "../../state/app";
+import { Panel, Shape } from "../bits";
 import { FileDrop } from "../file";
 import { Field, file, save, useDeed } from "./deed";
+import { tellAtDoor } from "./door";
+import { barWords, running } from "./running";
 
 /** Shortest passphrase, as the box says it. */
 const LEAST = 12;
 
 /** Bytes of a backup in which its two lines in clear end. */
 const CLEAR = 8192;
+
+/** What the door says to who has put a backup back. */
+const RESTORED = "The backup is put back. Log in with a name and password of it.";
 
 /** What is missing in a backup, by the head that stands in clear in its second line; pure. */
 export function missing(clear: string): string {
@@ -72,9 +77,11 @@ function Bring() {
     });
   };
   const was = brought.value;
-  const ready = was !== null && password.value !== "" && phrase.value !== "";
+  const bar = barWords(running(), known.value.box?.agent.state === "online");
+  const ready = was !== null && bar === "" && password.value !== "" && phrase.value !== "";
   return (
     <Panel title="Put a backup back" note="Of this box or another.">
+      {bar && <p class="v wrap is-warn" id="r-bar"><Shape of="warn" />{bar}</p>}
       <FileDrop onFile={take}><b>Choose the file</b>, or drop it here. Nothing happens yet.</FileDrop>
       {was && (
         <form onSubmit={(event) => {
@@ -83,6 +90,7 @@ function Bring() {
           void run(async () => {
             await call("POST", "/restore", { password: password.value, passphrase: phrase.value });
             brought.value = null;
+            tellAtDoor(RESTORED);
             return "The server starts again. Log in as in the backup.";
           });
         }}>
@@ -91,7 +99,7 @@ function Bring() {
           {!was.agent && <p>The burn-in agent’s records are not in it: what the agent of this box keeps stays as it is.</p>}
           <Field id="r-ph" label="The backup's passphrase" value={phrase} />
           <Field id="r-pw" label="Your password on this box" complete="current-password" value={password} />
-          <button class="btn danger" type="submit" disabled={!ready || busy.value}>Replace everything with this backup</button>
+          <button class="btn danger" type="submit" disabled={!ready || busy.value} aria-describedby={bar ? "r-bar" : undefined}>Replace everything with this backup</button>
         </form>
       )}
       {note}

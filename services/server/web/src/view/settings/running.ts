@@ -19,3 +19,8 @@ export function lostWords(jobs: number): string {
   if (jobs === 0) return "";
   return `${plural(jobs, "job")} not over. While the burn-in agent may be at ${jobs === 1 ? "it" : "them"} the box refuses; where the agent does not run, as in safe mode, ${jobs === 1 ? "it is" : "they are"} forgotten unfinished, and what was erased stays erased.`;
 }
+
+/** Why no backup can be put back now; empty where one can. The box decides: it says why where its agent is away. */
+export function barWords(jobs: number, agent: boolean): string {
+  return jobs > 0 && agent ? `A backup can be put back once nothing is under way: ${plural(jobs, "job")} not over. Wait for ${jobs === 1 ? "it" : "them"} or abort ${jobs === 1 ? "it" : "them"}.` : "";
+}
