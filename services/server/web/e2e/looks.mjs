@@ -298,6 +298,13 @@ export async function looks(browser, width, scheme, count) {
       await page.keyboard.press("Escape");
       await meant.waitFor({ state: "detached" });
       assert("the focus is back", await word.evaluate((one) => one === document.activeElement));
+      await page.keyboard.press("Enter");
+      await meant.waitFor();
+      await page.keyboard.press("Tab");
+      assert("Tab leads to all words", await meant.getByRole("link").evaluate((one) => one === document.activeElement && one.target === "_blank"));
+      await page.keyboard.press("Tab");
+      await meant.waitFor({ state: "detached" });
+      assert("out of it the focus is back, too", await word.evaluate((one) => one === document.activeElement));
       await page.locator(".term", { hasText: "what SMART is" }).click();
       await meant.waitFor();
       assert("the guide has all of them", (await meant.getByRole("link").getAttribute("href")) === "/docs/words#smart");

@@ -164,6 +164,9 @@ async function round(browser, width, scheme) {
       assert("the focus is in the search before the next letter", await page.evaluate(() => document.activeElement?.id === "search"));
       await page.keyboard.type(label);
       await until("the search to leave one card", async () => (await page.locator(".bay").count()) === 1);
+      await page.keyboard.press("Enter");
+      assert("Enter leads from the search to the card", await page.evaluate(() => document.activeElement?.closest("[data-bay]") !== null));
+      await page.keyboard.press("/");
       await page.keyboard.press("Escape");
       await until("all cards", async () => (await page.locator(".bay").count()) >= 5);
       await page.keyboard.press("ArrowRight");

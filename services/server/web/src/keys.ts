@@ -47,11 +47,13 @@ function move(key: string): boolean {
 export function startKeys(): void {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.key === "Escape") {
-      if (document.activeElement?.id === "search") {
+    if (document.activeElement?.id === "search") {
+      if (event.key === "Escape") {
         search.value = "";
         (document.activeElement as HTMLElement).blur();
       }
+      // To what is found; a reader of bar codes ends with Enter.
+      else if (/^(Enter|ArrowDown)$/.test(event.key) && move(event.key)) event.preventDefault();
       return;
     }
     if (isTyping(event.target) || document.querySelector("dialog[open]")) return;

@@ -16,7 +16,7 @@ const EDGE = 8;
 
 let box: HTMLElement | null = null;
 
-/** Shows what `word` means beside `link`. Escape or a press elsewhere closes it, and who read it is back at the word. */
+/** Shows what `word` means beside `link`. Escape, a press elsewhere or Tab out of it closes it, and who read it is back at the word. */
 export function tell(link: HTMLElement, word: Word): void {
   box?.remove();
   box = document.createElement("div");
@@ -31,6 +31,8 @@ export function tell(link: HTMLElement, word: Word): void {
   text.append(name, ` ${MEANS.get(word) ?? ""}`);
   const all = document.createElement("a");
   all.href = link instanceof HTMLAnchorElement ? link.getAttribute("href") ?? "/docs/words" : "/docs/words";
+  // What is typed beside the word stays.
+  all.target = "_blank";
   all.textContent = "All words";
   box.append(text, all);
   // In a dialog that is open nothing outside of it can be reached.
@@ -44,6 +46,13 @@ export function tell(link: HTMLElement, word: Word): void {
   box.style.top = `${scrollY + (below ? at.bottom + 4 : Math.max(EDGE, at.top - own.height - 4))}px`;
   box.focus({ preventScroll: true });
   const gone = box;
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Tab" || (!event.shiftKey && document.activeElement === gone)) return;
+    // It stands at the page's end, from where Tab would begin at the top.
+    event.preventDefault();
+    gone.hidePopover();
+    link.focus({ preventScroll: true });
+  });
   box.addEventListener("toggle", (event) => {
     if (event.newState !== "closed") return;
     const inside = gone.contains(document.activeElement) || document.activeElement === document.body;
