@@ -14,6 +14,15 @@ import { Panel } from "../bits";
 import { stepName } from "../job/steps";
 import { useSort } from "../sort";
 
+/**
+ * The map in strips of {@link ROW} cells, each with its share of the width: a strip ends where the drive ends, or it would look like a
+ * surface that was not tested. One strip alone is as wide as there is room. Pure.
+ */
+export function strips<T>(map: readonly T[]): { row: readonly T[]; share: number }[] {
+  const across = Math.min(ROW, map.length);
+  return Array.from({ length: Math.ceil(map.length / ROW) }, (_, i) => map.slice(i * ROW, (i + 1) * ROW)).map((row) => ({ row, share: row.length / across }));
+}
+
 /** Height of a row in its own units. */
 const H = 24;
 
@@ -37,7 +46,8 @@ export function mapWords(map: readonly Cell[], capacity: number): string {
   return [speed, ...(told.length > 0 ? told : ["no slow place and no fault located"]), odd.length > 5 ? `${odd.length - 5} more places` : ""].filter(Boolean).join("; ");
 }
 
-function Row({ row, first, max, capacity, step }: { row: readonly Cell[]; first: number; max: number; capacity: number; step: number }) {
+function Row({ row, share, max, capacity }: { row: readonly Cell[]; share: number; max: number; capacity: number }) {
+  const end = row.at(-1)?.to === 1;
   const column = (cell: Cell, i: number) => {
     // A place with a fault is a whole column, whatever its speed: it must be found.
     const h = cell.state === "bad" ? H : Math.max(1.5, (Math.min(cell.rate ?? 0, max) / max) * (H - 2));
@@ -47,12 +57,12 @@ function Row({ row, first, max, capacity, step }: { row: readonly Cell[]; first:
   const empty = row.map((cell, i) => (cell.state === "none" ? `M${i + 0.2} ${H - 0.5}h.6` : "")).join("");
   return (
     <div class="maprow">
-      <span class="k">{place(first * step, capacity)}</span>
-      <span class="cells">
-        <svg viewBox={`0 0 ${ROW} ${H}`} preserveAspectRatio="none" aria-hidden="true">
+      <span class="k" style={{ width: `${share * 100}%` }}><span>{place(row[0]?.from ?? 0, capacity)}</span>{end && <span>{place(1, capacity)}</span>}</span>
+      <span class="cells" style={{ width: `${share * 100}%` }}>
+        <svg viewBox={`0 0 ${row.length} ${H}`} preserveAspectRatio="none" aria-hidden="true">
           <path class="none" d={empty} /><path class="ok" d={path("usual")} /><path class="slow" d={path("slow")} /><path class="bad" d={path("bad")} />
         </svg>
-        {row.map((cell, i) => (cell.state === "bad" || cell.state === "slow") && <b key={i} class={cell.state === "bad" ? "mark" : "mark low"} style={{ left: `${((i + 0.5) / ROW) * 100}%` }} />)}
+        {row.map((cell, i) => (cell.state === "bad" || cell.state === "slow") && <b key={i} class={cell.state === "bad" ? "mark" : "mark low"} style={{ left: `${((i + 0.5) / row.length) * 100}%` }} />)}
       </span>
     </div>
   );
@@ -64,7 +74,7 @@ function under(event: PointerEvent & { currentTarget: HTMLElement }, count: numb
   for (const [n, row] of rows.entries()) {
     const box = row.getBoundingClientRect();
     if (event.clientX < box.left || event.clientX >= box.right || event.clientY < box.top || event.clientY >= box.bottom) continue;
-    const at = n * ROW + Math.floor(((event.clientX - box.left) / box.width) * ROW);
+    const at = n * ROW + Math.floor(((event.clientX - box.left) / box.width) * Math.min(ROW, count - n * ROW));
     return at < count ? at : null;
   }
   return null;
@@ -121,7 +131,7 @@ export function SurfaceMap({ job, among }: { job: Job; among: readonly Job[] }) 
   if (!curve) return null;
   const map = cells(job, curve, among);
   const { top } = ceiling(map.flatMap((cell) => cell.rate ?? []));
-  const rows = Array.from({ length: Math.ceil(map.length / ROW) }, (_, i) => map.slice(i * ROW, (i + 1) * ROW));
+  const rows = strips(map);
   const pointed = over.value === null ? undefined : map[over.value];
   const slow = map.some(({ state }) => state === "slow");
   const bad = map.some(({ state }) => state === "bad");
@@ -130,7 +140,7 @@ export function SurfaceMap({ job, among }: { job: Job; among: readonly Job[] }) 
     <Panel title="Its surface" note={note} span="c12 half">
       <div class={`surfacemap ${rows.length === 1 ? "single" : ""}`} role="img" aria-label={`Map of the surface: ${mapWords(map, job.capacity)}`}
         onPointerMove={(event) => (over.value = under(event, map.length))} onPointerDown={(event) => (over.value = under(event, map.length))} onPointerLeave={() => (over.value = null)}>
-        {rows.map((row, i) => <Row key={i} row={row} first={i * ROW} max={top * 1.05 || 1} capacity={job.capacity} step={1 / map.length} />)}
+        {rows.map(({ row, share }, i) => <Row key={i} row={row} share={share} max={top * 1.05 || 1} capacity={job.capacity} />)}
       </div>
       <p class="keyrow flush">
         <span><i class="col" />height: speed, up to {rate(top)}</span>
