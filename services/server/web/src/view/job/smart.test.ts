@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { SmartRow } from "@wire";
 
 import { meant } from "../../meaning";
-import { barOf, limitWords, sorted, weightOf } from "./smart";
+import { barOf, limitWords, once, sorted, weightOf } from "./smart";
 
 describe("SMART", () => {
   const row = (id: number | null, before: number | null, after: number | null, name = "x"): SmartRow => ({ id, name, before, after });
@@ -18,6 +18,13 @@ describe("SMART", () => {
     const ecc = (before: number, after: number) => weightOf(row(197, before, after, "Current_Pending_ECC_Cnt"));
     expect([ecc(0, 1), ecc(0, 2), ecc(1, 2), ecc(2, 1)]).toEqual(["", "fail", "fail", ""]);
     expect([meant(198, "Host_Reads_GiB"), meant(160, "Uncorrectable_Error_Cnt")]).toEqual(["Read in its life, as the drive counts. It rises by use.", "Reads that the drive could not correct. A rise is bad."]);
+  });
+  it("tells a thing once: the numbered row stands for one without a number that says the same", () => {
+    const rows = [row(9, 100, 101, "Power_On_Hours"), row(12, 7, 7, "Power_Cycle_Count"), row(190, 30, 31, "Airflow_Temperature_Cel"), row(null, 100, 101, "power_on_hours"), row(null, 7, 7, "power_cycles"), row(null, 30, 31, "temperature")];
+    expect(once(rows).map(({ id }) => id)).toEqual([9, 12, 190]);
+    // Another figure is another thing, and so is what is judged, or what nobody knows.
+    const apart = [row(9, 6000, 6060, "Power_On_Hours"), row(null, 100, 101, "power_on_hours"), { ...row(null, 6000, 6060, "power_on_hours"), limit: { warn: 1 } }, row(1, 6000, 6060, "x"), row(null, 6000, 6060, "y")];
+    expect(once(apart)).toEqual(apart);
   });
   it("has a tick at each limit of a change, on a scale of its own, and none where nobody judges it", () => {
     const held = (change: number, limit: SmartRow["limit"]): SmartRow => ({ ...row(188, 0, change), ...(limit && { limit }) });

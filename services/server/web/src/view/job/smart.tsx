@@ -35,6 +35,13 @@ export function sorted(rows: readonly SmartRow[]): SmartRow[] {
   return [...rows].sort((a, b) => rank(a) - rank(b) || (a.id ?? 999) - (b.id ?? 999));
 }
 
+/** The rows without those that have no number and tell what a numbered one tells, with the same figures. */
+export function once(rows: readonly SmartRow[]): SmartRow[] {
+  const says = (row: SmartRow) => `${meant(row.id, row.name) ?? ""} ${row.before} ${row.after}`;
+  const numbered = new Set(rows.filter(({ id }) => id !== null).map(says));
+  return rows.filter((row) => row.id !== null || row.limit !== undefined || !meant(null, row.name) || !numbered.has(says(row)));
+}
+
 const FEW = 12;
 
 /** By how much it changed; `null` where one side is not known. */
@@ -89,7 +96,7 @@ export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; runni
   const most = Math.max(1, ...rows.filter((row) => !row.limit).map((row) => Math.abs(changeOf(row) ?? 0)));
   const numbered = rows.some((row) => row.id !== null);
   const value = (n: number | null) => (n === null ? "–" : grouped(n));
-  const list = sorted(rows);
+  const list = sorted(once(rows));
   const shown = all.value || printing.value ? list : list.slice(0, FEW);
   return (
     <>
