@@ -25,7 +25,7 @@ export function Units({ units }: { units: readonly UnitView[] }) {
             <td class="nm"><b>{unit.name}</b></td>
             <td class={unit.state === "ready" || unit.state === "done" ? "" : "warmtemp"}>{STATE[unit.state]}{unit.rung && unit.rung !== "late" && unit.rung !== "degraded" ? ` (${unit.rung.replace("_", " ")})` : ""}</td>
             <td class="num" data-k="Restarts">{unit.restarts}</td>
-            <td>{[unit.reason, unit.status].filter(Boolean).join(". ")} <span class="mute">since {clock(unit.since, now.value)}</span></td>
+            <td>{[unit.reason, unit.status].filter(Boolean).map((words) => `${words}. `)}<span class="mute">Since {clock(unit.since, now.value)}</span></td>
           </tr>
         ))}
       </tbody>

@@ -240,8 +240,8 @@ export function DrivePage({ id }: { id: string }) {
         {drive && (
           <Panel title="Identity" span="c5">
             <dl class="facts">
-              <dt>Serial</dt><dd class="mono">{drive.serial || "not told"}</dd>
-              <dt><Term of="WWN">World wide name</Term></dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
+              <dt>Serial</dt><dd class={drive.serial ? "mono" : ""}>{drive.serial || "not told"}</dd>
+              <dt><Term of="WWN">World wide name</Term></dt><dd class={drive.wwn ? "mono" : ""}>{drive.wwn ?? "not told"}</dd>
               <dt>Capacity</dt><dd>{drive.capacity === 0 ? capacityWords(0) : `${bytes(drive.capacity)} (${grouped(drive.capacity)} bytes)`}</dd>
               <dt>Sectors</dt><dd>{drive.capacity === 0 ? "not told" : drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
               <dt>Attached</dt><dd>{attachment(drive)}, {drive.location || "place not told"} ({drive.kernel_name} {watched ? "now" : "then"})</dd>
