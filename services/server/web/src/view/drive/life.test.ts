@@ -33,6 +33,9 @@ describe("a drive's line of time", () => {
     const pauses = Array.from({ length: 60 }, (_, i) => event(i, i % 2 ? "job.cooled" : "job.too_hot", { job: "j1" }));
     expect(words([event(0, "drive.added"), ...pauses]).map((line) => line.split(":")[0])).toEqual(["certificate", "PASSED", "place", "-"]);
   });
+  it("leaves out who looked for it", () => {
+    expect(words([event(1, "person.located"), event(2, "drive.located")], [])).toEqual([]);
+  });
   it("ends at a bound, and keeps the newest", () => {
     const line = life(Array.from({ length: 200 }, (_, i) => event(i, "drive.added", { ts: new Date(i * 1000).toISOString() })), []);
     expect([line.length, line[0]?.key]).toEqual([LISTED, "e199"]);

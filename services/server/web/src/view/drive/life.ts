@@ -23,8 +23,8 @@ export const LISTED = 50;
 
 const ENDS: Record<string, Outcome | null> = { "job.passed": "PASSED", "job.warned": "WARN", "job.inconclusive": "INCONCLUSIVE", "job.failed": "FAILED", "job.aborted": null };
 
-/** What its job's page tells in more detail; a warm day has fifty pauses. */
-const PASSING = new Set(["job.phase_finished", "job.too_hot", "job.cooled", "job.waiting", "job.paused", "job.continued", "job.resumed"]);
+/** What its job's page tells in more detail, where a warm day has fifty pauses; and who looked for it, which leaves nothing behind. */
+const PASSING = new Set(["person.located", "drive.located", "job.phase_finished", "job.too_hot", "job.cooled", "job.waiting", "job.paused", "job.continued", "job.resumed"]);
 
 /** The newest {@link LISTED} points, the newest first, of this drive's events and jobs. What an event tells of a job is told once. */
 export function life(events: readonly Event[], jobs: readonly Job[]): Point[] {
