@@ -6,7 +6,7 @@ use wire::event::{Severity, server_only};
 use wire::frame::{Notification, ProgressFrame};
 
 use super::effect::{addon_event, cut};
-use super::told::Telling;
+use super::told::{EVENT_ID, Telling};
 use super::{Effect, Hub};
 use crate::clock::Now;
 
@@ -23,8 +23,8 @@ fn full(event_type: &str, severity: Severity, message: &str) -> String {
         .take(NAMED)
         .collect();
     format!(
-        "more events than this server keeps of one add-on (400 that inform, 200 warnings and 200 criticals at once, one a minute of \
-         each after that); left out of the event log and of the alerts: {event}"
+        "more events than this server keeps of one add-on (400 that inform, 400 ends of phases, 200 warnings and 200 criticals at \
+         once, one a minute of each after that); left out of the event log and of the alerts: {event}"
     )
 }
 
@@ -38,20 +38,11 @@ impl Hub {
             return;
         }
         let (job, phase) = (cut(&progress.job_id), cut(&progress.phase));
-        if progress.percent < 100.0 {
-            // It begins anew: an add-on may call the job of every night the same.
-            peer.phases.remove(&(job, phase));
-            return;
-        }
-        // A hundred remembered phases are enough to tell each once; past that, telling twice does no harm.
-        if peer.phases.len() > 100 {
-            peer.phases.clear();
-        }
-        if !peer.phases.insert((job.clone(), phase.clone())) {
+        if !peer.phases.ends(now.mono, &job, &phase, progress.percent) {
             return;
         }
         let message = format!("{}: phase {phase:?} completed for job {job}", peer.name);
-        if !peer.infos.take(now.mono, 1.0) {
+        if !peer.ends.take(now.mono, 1.0) {
             return self.complain(now, addon, &full("phase_complete", Severity::Info, &message), out);
         }
         let data = serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": "phase_complete", "job_id": job, "phase": phase });
@@ -80,7 +71,7 @@ impl Hub {
             return self.complain(now, addon, &message, out);
         }
         let (severity, said) = (notification.severity, cut(&notification.message));
-        let id = notification.metadata.get("event_id").map(String::as_str);
+        let id = notification.metadata.get(EVENT_ID).map(String::as_str);
         let told = Telling::of(id, &event_type, severity, &said);
         if told.as_ref().is_some_and(|told| self.told.knows(addon, told)) {
             return;
@@ -98,9 +89,12 @@ impl Hub {
             self.told.remember(addon, told);
         }
         let mut left = METADATA;
-        let metadata: BTreeMap<String, String> = notification
-            .metadata
-            .iter()
+        // The id before all others: by it the event is known when it is told again.
+        let is_id = |(key, _): &(&String, &String)| *key == EVENT_ID;
+        let all = || notification.metadata.iter();
+        let metadata: BTreeMap<String, String> = all()
+            .filter(is_id)
+            .chain(all().filter(|one| !is_id(one)))
             .map(|(key, value)| (cut(key), cut(value)))
             .take_while(|(key, value)| {
                 let fits = left.checked_sub(key.len() + value.len());

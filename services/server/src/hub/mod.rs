@@ -16,6 +16,7 @@ pub mod history;
 mod input;
 mod job;
 pub mod liveness;
+mod phases;
 mod presence;
 pub mod ring;
 pub mod throttle;
@@ -47,6 +48,7 @@ use job::Held;
 pub(crate) use job::JOBS;
 pub use job::Sample;
 use liveness::{Life, Watch};
+use phases::Phases;
 pub use presence::Presence;
 use ring::Ring;
 use told::Told;
@@ -58,12 +60,12 @@ pub const AGENT: u64 = 1;
 const WORDS: (f64, f64) = (50.0, 1.0);
 
 /// Warnings that one add-on from elsewhere may put into the event log: at once, and a second after that. The log keeps a
-/// bounded number, and no add-on may push the others' out of it: alone it would need a month. Criticals have as many for
-/// themselves, so that no chatter before it takes the place of a failure.
+/// bounded number, and no add-on may push the others' out of it: alone, with all that it may tell, it would need more than a week.
+/// Criticals have as many for themselves, so that no chatter before it takes the place of a failure.
 const EVENTS: (f64, f64) = (200.0, 1.0 / 60.0);
 
-/// The same of what only informs: sixty drives that end together, the most that this server is measured with, tell some five
-/// things each.
+/// The same of what only informs, and as many ends of phases beside it, for what ends is told as often as its add-on likes: sixty
+/// drives that end together, the most that this server is measured with, tell some five things each.
 const INFOS: (f64, f64) = (400.0, 1.0 / 60.0);
 
 /// Times that the log is told how an add-on is: at once, and a second after that. One that comes and goes all the time is
@@ -92,14 +94,15 @@ struct Peer {
     words: Bucket,
     unsaid: u64,
     infos: Bucket,
+    ends: Bucket,
     warnings: Bucket,
     criticals: Bucket,
     changes: Bucket,
     /// Whether the log is not told how it is, because that changes too often; the add-on's own page was told.
     restless: bool,
     manifests: Bucket,
-    /// Phases of foreign jobs whose end was told: (job, phase).
-    phases: BTreeSet<(String, String)>,
+    /// Phases of foreign jobs whose end was told.
+    phases: Phases,
     /// Types of its frames that were said to be unknown.
     unknown: BTreeSet<String>,
     /// What of its frames was said not to be kept.
@@ -117,12 +120,13 @@ impl Peer {
             words: Bucket::new(now.mono, WORDS.0, WORDS.1),
             unsaid: 0,
             infos: Bucket::new(now.mono, INFOS.0, INFOS.1),
+            ends: Bucket::new(now.mono, INFOS.0, INFOS.1),
             warnings: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
             criticals: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
             changes: Bucket::new(now.mono, CHANGES.0, CHANGES.1),
             restless: false,
             manifests: Bucket::new(now.mono, MANIFEST.0, MANIFEST.1),
-            phases: BTreeSet::new(),
+            phases: Phases::default(),
             unknown: BTreeSet::new(),
             unkept: BTreeSet::new(),
         }

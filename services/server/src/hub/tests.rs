@@ -592,6 +592,47 @@ fn a_phase_of_a_job_that_begins_anew_ends_anew() {
     assert_eq!(night(&mut hub, 90_000), [0, 0, 1, 0]);
 }
 
+#[test]
+fn ends_of_phases_take_no_room_from_what_else_an_add_on_tells() {
+    let mut hub = hub();
+    connected(&mut hub);
+    let mut told = 0;
+    for n in 0..420 {
+        let progress = ProgressFrame {
+            job_id: "sync".into(),
+            phase: format!("{n}"),
+            percent: 100.0,
+            ..ProgressFrame::default()
+        };
+        let effects = hub.step(now(2), frame(2, 1, Frame::Progress(progress)));
+        told += count(&effects, "addon.phase_complete");
+    }
+    assert_eq!(told, 400);
+    let effects = notified(&mut hub, 2, Severity::Info, "job_complete", None);
+    assert_eq!(count(&effects, "addon.notification"), 1);
+}
+
+#[test]
+fn an_event_is_known_by_its_id_over_the_servers_end_however_much_it_says_besides() {
+    let mut hub = hub();
+    connected(&mut hub);
+    let mut metadata: BTreeMap<String, String> = (0..30).map(|n| (format!("a{n:03}"), "v".repeat(400))).collect();
+    metadata.insert("event_id".into(), "x".into());
+    let notification = Notification {
+        event_type: "job_failed".into(),
+        severity: Severity::Critical,
+        message: "m".into(),
+        metadata,
+        host: String::new(),
+    };
+    let effects = hub.step(now(2), frame(2, 1, Frame::Notification(notification)));
+    let data = effects.iter().find_map(|effect| match effect {
+        Effect::Event(event, _) => Some(event.data.clone()),
+        _ => None,
+    });
+    assert_eq!(data.unwrap()["metadata"]["event_id"], "x");
+}
+
 /// The log has a bounded number of events; none of these is a way for one add-on to fill it.
 #[test]
 fn one_add_on_fills_the_log_only_to_its_share() {

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 use wire::Event;
 use wire::event::Severity;
 
+/// What the number is called in an event's metadata.
+pub const EVENT_ID: &str = "event_id";
+
 /// Ids remembered of one add-on. Source: the built-in agent sends 64 events before it waits for an answer.
 const EACH: usize = 128;
 
@@ -36,7 +39,7 @@ impl Telling {
         let text = |value: &'_ serde_json::Value| value.as_str().unwrap_or("").to_owned();
         let named = format!("{}: ", text(&event.data["addon_name"]));
         let message = event.message.strip_prefix(&named).unwrap_or(&event.message);
-        let id = event.data["metadata"]["event_id"].as_str();
+        let id = event.data["metadata"][EVENT_ID].as_str();
         Self::of(id, &text(&event.data["event_type"]), event.severity, message)
     }
 }
