@@ -1,6 +1,7 @@
 //! Enrolment: `POST /api/addons/connect` with our manifest, answered with our add-on id.
 //!
-//! An agent over the network asks so for its id, or where it was told that, only brings its manifest; the built-in one does not.
+//! An agent over the network asks so for its id, or where it was told that, only brings its manifest once its socket is accepted; the
+//! built-in one does not.
 
 use std::time::Duration;
 

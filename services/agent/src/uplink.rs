@@ -79,7 +79,7 @@ pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<Fro
         Backoff::network()
     };
     let mut said = String::new();
-    let mut answers = false;
+    let mut learnt = Learnt::default();
     while !stop.is_asked() {
         let session = async {
             let (sender, receiver, introduced) = connect(&uplink, &outbox).await?;
@@ -94,7 +94,7 @@ pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<Fro
                 info!(server = %uplink.endpoint, "connected");
                 said.clear();
                 match session
-                    .run(&outbox, &to_controller, &mut stop, &mut backoff, &mut answers)
+                    .run(&uplink, &outbox, &to_controller, &mut stop, &mut backoff, &mut learnt)
                     .await
                 {
                     End::Stopped => return,
@@ -154,44 +154,60 @@ fn counts_as_read(answers: bool, marked_at: Instant, heard: Instant) -> bool {
     !answers && heard >= marked_at + UNANSWERED
 }
 
-/// Where our manifest went, if it did.
+/// Whether our manifest has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Introduced {
-    /// Over HTTP, as every Vigil server takes it.
     Already,
-    /// Nowhere: it goes as a frame, which servers of ours take.
     NotYet,
 }
 
-/// Opens the socket. Over the network the manifest goes before it as HTTP, also where the id is known: existing servers take it in
-/// no other way, and show no page without it. There the id counts that we were told, and whatever the answer is we go on.
+/// What this run has learnt of the server.
+#[derive(Debug, Default)]
+struct Learnt {
+    /// It has answered a ping.
+    answers: bool,
+    /// It takes our token for another add-on's, whose page our manifest would replace.
+    strange: bool,
+}
+
+/// Opens the socket; without an id it is asked for before, with our manifest.
 async fn connect(uplink: &Uplink, outbox: &Outbox) -> Result<(Sender, Receiver, Introduced), Failure> {
-    let enrol = || enrol::enrol(&uplink.endpoint, &uplink.token, outbox.manifest(&uplink.who));
     let (id, introduced) = match uplink.addon_id {
-        None => (enrol().await?, Introduced::Already),
-        Some(id) if uplink.endpoint.is_local() => (id, Introduced::NotYet),
-        Some(id) => match enrol().await {
-            Ok(named) => {
-                if named != id {
-                    warn!(
-                        addon = id,
-                        token_of = named,
-                        "the token is another add-on's than the id says"
-                    );
-                }
-                (id, Introduced::Already)
-            }
-            Err(why) => {
-                debug!(
-                    why = chain(&why),
-                    "the manifest was not taken over HTTP and goes as a frame"
-                );
-                (id, Introduced::NotYet)
-            }
-        },
+        Some(id) => (id, Introduced::NotYet),
+        None => {
+            let manifest = outbox.manifest(&uplink.who);
+            let id = enrol::enrol(&uplink.endpoint, &uplink.token, manifest).await?;
+            (id, Introduced::Already)
+        }
     };
     let (sender, receiver) = uplink.endpoint.connect(id, &uplink.token, Limits::client()).await?;
     Ok((sender, receiver, introduced))
+}
+
+/// Brings our manifest over HTTP where the id was told to us: existing servers take it in no other way, and show no page without
+/// it. Only behind a socket that was accepted, for the server goes by the token here: that one is ours, then. Whether it was taken;
+/// else it goes as a frame.
+async fn introduce(uplink: &Uplink, outbox: &Outbox, strange: &mut bool) -> bool {
+    let manifest = outbox.manifest(&uplink.who);
+    match enrol::enrol(&uplink.endpoint, &uplink.token, manifest).await {
+        Ok(named) if Some(named) == uplink.addon_id => true,
+        Ok(named) => {
+            warn!(
+                addon = uplink.addon_id,
+                token_of = named,
+                "the token is another add-on's than the id says; the manifest goes by the id from now on"
+            );
+            *strange = true;
+            false
+        }
+        Err(why) => {
+            debug!(
+                why = chain(&why),
+                "the manifest was not taken over HTTP and goes as a frame"
+            );
+            false
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -211,7 +227,7 @@ struct Session {
     /// Whether it is on this machine: no other is ever ours.
     local: bool,
     to: To,
-    /// Whether the manifest still has to go, as a frame.
+    /// Whether the manifest still has to go.
     introduced: Introduced,
     cursor: u64,
     greeted: Greeted,
@@ -248,16 +264,19 @@ impl Session {
 
     async fn run(
         mut self,
+        uplink: &Uplink,
         outbox: &Outbox,
         to_controller: &mpsc::Sender<FromServer>,
         stop: &mut Stop,
         backoff: &mut Backoff,
-        answers: &mut bool,
+        learnt: &mut Learnt,
     ) -> End {
-        if self.introduced == Introduced::NotYet {
-            self.send(&frames::manifest(outbox.manifest(&self.to.who)), outbox)
-                .await;
+        if self.introduced == Introduced::NotYet && (self.local || learnt.strange) {
+            self.bring_manifest(outbox).await;
         }
+        // Beside everything else: a proxy that lets the socket through alone may leave HTTP without an answer.
+        let Learnt { answers, strange } = learnt;
+        let mut introducing = Box::pin(introduce(uplink, outbox, strange));
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hello_until = Instant::now() + HELLO;
@@ -273,7 +292,14 @@ impl Session {
                     }
                     Err(why) => return End::Closed(why),
                 },
-                _ = heartbeat.tick() => {
+                taken = &mut introducing, if self.introduced == Introduced::NotYet => {
+                    match taken {
+                        true => self.introduced = Introduced::Already,
+                        false => self.bring_manifest(outbox).await,
+                    }
+                }
+                // The manifest is the first that the server gets to know of us.
+                _ = heartbeat.tick(), if self.introduced == Introduced::Already => {
                     self.send(&Frame::Heartbeat, outbox).await;
                     if counts_as_read(*answers, self.marked_at, self.sender.heard()) {
                         self.read_up_to(self.marked, outbox).await;
@@ -304,6 +330,13 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Sends the manifest as a frame, which servers of ours take.
+    async fn bring_manifest(&mut self, outbox: &Outbox) {
+        self.introduced = Introduced::Already;
+        let manifest = frames::manifest(outbox.manifest(&self.to.who));
+        self.send(&manifest, outbox).await;
     }
 
     /// Tells everything anew: whose server it is, is known now.

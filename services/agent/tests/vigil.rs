@@ -115,9 +115,42 @@ async fn with_an_id_the_manifest_goes_as_existing_servers_take_it_and_the_id_tha
         .await;
     assert_eq!(
         &kinds[..3],
-        ["manifestnullnull", "upgradeaddon_id=7null", "framenullheartbeat"]
+        ["upgradeaddon_id=7null", "manifestnullnull", "framenullheartbeat"]
     );
     all_taken(&server);
+}
+
+#[tokio::test]
+async fn with_the_id_of_one_add_on_and_the_token_of_another_no_page_of_the_other_is_replaced_again() {
+    let count = |said: &[Value], kind: &str| said.iter().filter(|l| l["kind"] == kind).count();
+    for holds in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let other = ["--documented", "10", "--token-of", "9", "--hold"];
+        let mut server = Existing::start(if holds { &other } else { &other[..4] });
+        let url = server.url();
+        let environment = [
+            ("VIGIL_SERVER_URL", url.as_str()),
+            ("VIGIL_ADDON_ID", "10"),
+            ("VIGIL_ADDON_TOKEN", TOKEN),
+        ];
+        let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+        if !holds {
+            // Such a server cannot be asked beforehand whose the token is. The page of the id has its manifest as a frame.
+            let its_own = |said: &[Value]| said.iter().any(|l| l["type"] == "manifest").then_some(());
+            server.until("a manifest as a frame", its_own).await;
+            server.order("kick");
+        }
+        server
+            .until("another connection", |said| (count(said, "upgrade") >= 2).then_some(()))
+            .await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(
+            count(&server.said(), "manifest"),
+            usize::from(!holds),
+            "{:?}",
+            server.said()
+        );
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 """Plays an existing Vigil server: enrolment, WebSocket and its types as implementations have them, nothing checked that
 they do not check. Tells everything it takes as JSON lines on standard output; takes orders as lines on standard input.
 
-  existing_server.py [--port N] [--ping SECONDS] [--no-pong] [--documented ID] [--no-connect]
+  existing_server.py [--port N] [--ping SECONDS] [--no-pong] [--documented ID] [--no-connect] [--token-of ID] [--hold]
 
 Orders: `bind` (the token is bound now), `kick` (close without a word), `deaf SECONDS` (do not read), `stop` (end),
 `send JSON` (a frame to the add-on).
@@ -143,6 +143,9 @@ class Server:
         if method == "GET" and path.startswith("/api/addons/ws"):
             query = path.partition("?")[2]
             say(kind="upgrade", query=query, authorization=headers.get("authorization", ""))
+            if self.options.hold and query != f"addon_id={self.options.token_of}":
+                connection.sendall(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                return
             accept = base64.b64encode(hashlib.sha1((headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
             connection.sendall(f"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n".encode())
             self.replace(connection)
@@ -160,7 +163,8 @@ class Server:
         if not manifest or not manifest.get("name") or not manifest.get("version") or not 1 <= len(manifest.get("pages", [])) <= 20:
             return "400 Bad Request", {"error": "invalid manifest"}
         say(kind="manifest", manifest=manifest)
-        return "200 OK", {"addon_id": 3, "session_id": TOKEN[:16], "addon": {"id": 3, "name": "burnin", "status": "online"}}
+        id = self.options.token_of or self.options.documented or 3
+        return "200 OK", {"addon_id": id, "session_id": TOKEN[:16], "addon": {"id": id, "name": "burnin", "status": "online"}}
 
     def frames(self, stream, connection):
         while True:
@@ -212,4 +216,6 @@ if __name__ == "__main__":
     arguments.add_argument("--no-pong", action="store_true")
     arguments.add_argument("--documented", type=int)
     arguments.add_argument("--no-connect", action="store_true")
+    arguments.add_argument("--token-of", type=int, help="whose the token is; else of the one that asks")
+    arguments.add_argument("--hold", action="store_true", help="refuse the socket of another")
     Server(arguments.parse_args()).run()
