@@ -14,10 +14,10 @@ use link::{Endpoint, Fingerprint, Trust};
 #[command(name = "kiln-agent", version)]
 pub struct Options {
     /// The server: http://HOST:PORT, https://HOST:PORT or unix:/PATH
-    #[arg(long, env = "VIGIL_SERVER_URL", required_unless_present = "legacy_server")]
+    #[arg(long, env = "VIGIL_SERVER_URL", value_parser = server, required_unless_present = "legacy_server")]
     server: Option<Endpoint>,
     /// The name that existing add-ons read the server's address from
-    #[arg(long, hide = true, env = "VIGIL_URL")]
+    #[arg(long, hide = true, env = "VIGIL_URL", value_parser = server)]
     legacy_server: Option<Endpoint>,
     /// SHA-256 of the server's certificate, as a box's console shows it; without it and a file Mozilla's list counts
     #[arg(long, env = "KILN_FINGERPRINT", value_name = "HEX")]
@@ -103,9 +103,17 @@ impl Options {
     }
 }
 
-/// Reads a number as a compose file writes it, perhaps in the quotes that a list leaves.
+/// A value as a compose file writes it, without the quotes that a list leaves.
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\'']).trim()
+}
+
 fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
-    text.trim().trim_matches(['"', '\'']).trim().parse()
+    unquoted(text).parse()
+}
+
+fn server(text: &str) -> Result<Endpoint, <Endpoint as std::str::FromStr>::Err> {
+    unquoted(text).parse()
 }
 
 /// Reads a switch; what is neither on nor off is refused, so that nobody believes that it is off.
@@ -141,9 +149,9 @@ pub enum NoToken {
 pub fn token() -> Result<String, NoToken> {
     for name in ["VIGIL_ADDON_TOKEN", "VIGIL_TOKEN", "VIGIL_AGENT_TOKEN"] {
         if let Ok(token) = std::env::var(name)
-            && !token.trim().is_empty()
+            && !unquoted(&token).is_empty()
         {
-            return Ok(token.trim().to_owned());
+            return Ok(unquoted(&token).to_owned());
         }
     }
     let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(NoToken::None)?;
@@ -167,6 +175,19 @@ mod tests {
     const README: &str = include_str!("../README.md");
     const KILN_TOML: &str = include_str!("../../../rootfs/kiln.toml");
     const GUIDE: &str = include_str!("../../../rootfs/docs/burnin.md");
+
+    #[test]
+    fn quotes_that_a_compose_list_leaves_are_no_part_of_a_value() {
+        for (server, id) in [
+            ("\"http://vigil-server:7000\"", "\"7\""),
+            (" 'http://vigil-server:7000' ", "7"),
+        ] {
+            let options = Options::try_parse_from(["kiln-agent", "--server", server, "--addon-id", id]).unwrap();
+            let bare = Options::try_parse_from(["kiln-agent", "--server", "http://vigil-server:7000"]).unwrap();
+            assert_eq!((options.server(), options.addon_id), (bare.server(), Some(7)));
+        }
+        assert_eq!(unquoted(" \"vigil_token\" "), "vigil_token");
+    }
 
     #[test]
     fn every_variable_that_is_read_is_documented() {
