@@ -49,8 +49,10 @@ pub struct Facts {
     pub model: String,
     /// Its serial.
     pub serial: String,
-    /// The bay it is in: "3"; empty where that is not known.
+    /// The bay that a person named, with its place, or the place alone: "3 (SATA port 2)", "SATA port 2"; empty where neither is known.
     pub bay: String,
+    /// Whether a person named that bay: "bay" before a controller's address leads nobody to a drive.
+    pub bay_named: bool,
     /// The verdict's word.
     pub verdict: String,
     /// The verdict's first rule in words: "3 sectors could not be read".
@@ -203,7 +205,7 @@ pub fn of_event(event: &Event, facts: &Facts, service: u64) -> Message {
         body.push_str(&cut(&facts.reason, 500));
     }
     if !facts.bay.is_empty() {
-        body.push_str("\nBay: ");
+        body.push_str(if facts.bay_named { "\nBay: " } else { "\nPlace: " });
         body.push_str(&cut(&facts.bay, 60));
     }
     if !host.is_empty() {
@@ -260,7 +262,7 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// "WDC WD80EFAX …1A2B in bay 3", as far as it is known.
+/// "WDC WD80EFAX …1A2B in bay 3", or "at SATA port 2" where nobody named the bay, as far as it is known.
 fn drive_words(facts: &Facts) -> String {
     if facts.model.is_empty() && facts.serial.is_empty() {
         return String::new();
@@ -274,7 +276,7 @@ fn drive_words(facts: &Facts) -> String {
         words.push_str(&last_four(&facts.serial));
     }
     if !facts.bay.is_empty() {
-        words.push_str(" in bay ");
+        words.push_str(if facts.bay_named { " in bay " } else { " at " });
         words.push_str(&facts.bay);
     }
     words
@@ -341,6 +343,7 @@ mod tests {
             model: "WDC WD80EFAX".into(),
             serial: "VGH0ABCD".into(),
             bay: "3".into(),
+            bay_named: true,
             verdict: "FAILED".into(),
             reason: "read-error: 3 (limit 0)".into(),
         };
@@ -358,6 +361,26 @@ mod tests {
         assert!(link.starts_with("http://kiln-bench.local/jobs/"), "{link}");
         assert!(message.body.ends_with(&link));
         assert!(message.id.ends_with("-4"));
+    }
+
+    #[test]
+    fn a_place_that_nobody_named_is_no_bay() {
+        let facts = Facts {
+            model: "WDC WD80EFAX".into(),
+            serial: "VGH0ABCD".into(),
+            bay: "PCI 00:03.0, SCSI 12:0:1:0".into(),
+            ..Facts::default()
+        };
+        let message = of_event(&event("job.failed", "FAILED", serde_json::json!({})), &facts, 4);
+        assert_eq!(
+            message.title,
+            "FAILED: WDC WD80EFAX …ABCD at PCI 00:03.0, SCSI 12:0:1:0"
+        );
+        assert!(
+            message.body.contains("\nPlace: PCI 00:03.0, SCSI 12:0:1:0"),
+            "{}",
+            message.body
+        );
     }
 
     #[test]

@@ -268,6 +268,7 @@ impl Host for AskedOf {
                         facts.serial.clone_from(&drive.serial);
                     }
                     facts.bay = drive.place();
+                    facts.bay_named = drive.bay.is_some();
                 }
             });
         }
