@@ -25,13 +25,22 @@ pub(super) fn nothing_runs(app: &App) -> Result<(), Refusal> {
     if running == 0 {
         return Ok(());
     }
-    let way_out = match agent {
-        Some(Presence::Here) | None => "wait for them or abort them",
-        Some(Presence::Restarting | Presence::Silent | Presence::Down) => {
-            "their agent is not connected and may be at them all the same: wait for it, or restart the box"
-        }
+    Err(Refusal::new("jobs-running", 409, "Drives are being tested").with(barred(running, agent)))
+}
+
+/// How many jobs bar the way, and what can be done about it.
+fn barred(running: usize, agent: Option<Presence>) -> String {
+    let (jobs, them, their) = match running {
+        1 => ("job", "it", "its"),
+        _ => ("jobs", "them", "their"),
     };
-    Err(Refusal::new("jobs-running", 409, "Drives are being tested").with(format!("{running} jobs; {way_out}")))
+    let way_out = match agent {
+        Some(Presence::Here) | None => format!("wait for {them} or abort {them}"),
+        Some(Presence::Restarting | Presence::Silent | Presence::Down) => format!(
+            "{their} agent is not connected and may be at {them} all the same: wait for the agent, or restart the box"
+        ),
+    };
+    format!("{running} {jobs}; {way_out}")
 }
 
 /// Body of [`reset`].
@@ -62,6 +71,7 @@ pub(super) async fn reset(
     let unfinished = app.hub(|hub| hub.open_jobs().count());
     let with = match unfinished {
         0 => String::new(),
+        1 => "; 1 burn-in that stands still is forgotten with it".to_owned(),
         count => format!("; {count} burn-ins that stand still are forgotten with it"),
     };
     let message = format!("{} ordered a factory reset{with}", person.name);
@@ -131,4 +141,17 @@ pub(super) async fn power_off(
     let why = format!("power-off, asked for by {}", person.name);
     order(&app, Order::PowerOff { why })?;
     Ok(StatusCode::ACCEPTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_job_is_told_as_one_and_several_as_several() {
+        let told = |running| barred(running, Some(Presence::Here));
+        assert_eq!(told(1), "1 job; wait for it or abort it");
+        assert_eq!(told(2), "2 jobs; wait for them or abort them");
+        assert!(barred(1, Some(Presence::Silent)).starts_with("1 job; its agent is not connected and may be at it"));
+    }
 }
