@@ -11,13 +11,11 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 use wire::command::{Answer, CallOutcome};
 use wire::drive::Drive;
-use wire::event::Severity;
 use wire::{DriveId, Problem, Time};
 
 use super::command::{answer_kept, kept};
 use super::lights::{Lights, Turn};
 use super::{Back, Controller, answer};
-use crate::events::Happening;
 
 /// What was asked of a drive's light.
 #[derive(Debug)]
@@ -133,10 +131,8 @@ impl Controller {
         };
         let name = format!("{} {}", listed.model, listed.serial);
         if on {
-            let message = format!("{actor} looks for {name}");
-            let data = serde_json::Value::Null;
-            let happening = Happening::new("drive.located", Severity::Info, Some(drive.clone()), message, data);
-            self.means.outbox.event(happening);
+            // The server records who asked, once it is known whether a light is on.
+            info!(%drive, %actor, "a drive is looked for");
         }
         // What is put out is put out where it was lit.
         let here = match &lit_in {

@@ -165,11 +165,16 @@ async fn locate_and_scan_reach_the_agent_as_asked() {
         "{kinds:?}"
     );
     let known = there("WD-1234");
-    let want = format!("which only reads, on {} WD-1234 ({})", known.model, known.capacity);
-    assert!(
-        events.to_string().contains(&want),
-        "drives are told by their labels: {want}: {events}"
-    );
+    let label = format!("{} WD-1234 ({})", known.model, known.capacity);
+    for want in [
+        format!("admin looks for {label}: the light of bay 3 is on"),
+        format!("which only reads, on {label}"),
+    ] {
+        assert!(
+            events.to_string().contains(&want),
+            "drives are told by their labels: {want}: {events}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -83,8 +83,9 @@ pub(super) async fn locate(
         actor: person.name.clone(),
     };
     let answer = told(app.ask_agent(command).await?)?;
-    let word = if request.on { "makes" } else { "no longer makes" };
-    let message = format!("{} {word} drive {drive} findable: {}", person.name, answer.told);
+    let word = if request.on { "looks for" } else { "no longer looks for" };
+    let name = words(&app, std::slice::from_ref(&drive));
+    let message = format!("{} {word} {name}: {}", person.name, answer.told);
     let mut event = NewEvent::new("person.located", Severity::Info, message, json!({ "on": request.on }));
     event.drive = Some(drive);
     app.record_done(event, &person.name).await;
