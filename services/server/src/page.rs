@@ -84,7 +84,11 @@ struct Found<'a> {
 
 /// Which file answers a path. Pure, but for looking whether the file was embedded.
 fn resolve(path: &str) -> Found<'_> {
-    let name = path.trim_start_matches('/');
+    let name = match path.trim_start_matches('/') {
+        // Browsers ask for it by themselves where an answer names no picture, as JSON does.
+        "favicon.ico" => "kiln.svg",
+        name => name,
+    };
     if !name.is_empty() && name != "index.html" && !name.ends_with(".gz") && Dist::get(name).is_some() {
         let cache = if name.starts_with("assets/") {
             "public, max-age=31536000, immutable"
@@ -225,6 +229,14 @@ mod tests {
                     .contains("frame-ancestors 'none'")
             );
         }
+    }
+
+    #[tokio::test]
+    async fn the_picture_that_browsers_ask_for_by_themselves_is_the_pages() {
+        let (answer, body) = get("/favicon.ico", &[]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "image/svg+xml");
+        assert_eq!(body, get("/kiln.svg", &[]).await.1);
     }
 
     #[tokio::test]
