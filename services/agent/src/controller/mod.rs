@@ -336,11 +336,9 @@ impl Controller {
     }
 
     fn tell(&self) {
-        heartbeat::status(&format!(
-            "{} drives, {} jobs under way",
-            self.comings.seen().len(),
-            self.active.len()
-        ));
+        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let drives = counted(self.comings.seen().len(), "drive");
+        heartbeat::status(&format!("{drives}, {} under way", counted(self.active.len(), "job")));
     }
 
     /// Drives that a job runs on or that are being opened for one.

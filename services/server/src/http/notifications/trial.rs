@@ -108,7 +108,7 @@ pub(super) async fn test_url(
             what: "is needed, or service_type and config_fields".into(),
         })
     })?;
-    let mut service = Service::new(0, "not kept", &form.0, Fields::new(), app.clock.now().wall);
+    let mut service = Service::new(0, "not added yet", &form.0, Fields::new(), app.clock.now().wall);
     asked.apply(&mut service, Some(form))?;
     try_out(&app, &service, request.message.as_deref().unwrap_or("")).await
 }
