@@ -243,3 +243,32 @@ fn a_first_fault_whose_checkpoint_was_lost_ends_the_job_that_goes_on() {
     order.limits.stop_at_first = false;
     assert_eq!(burn(&mut sim, &order).0.stopped, None);
 }
+
+/// A long access that was told, and whose record is lost, may yet be excused: it is no first fault.
+#[test]
+fn a_long_access_whose_record_was_lost_ends_no_job() {
+    let lost = [Finding {
+        step: 1,
+        kind: FaultKind::Slow,
+        lba: Some(Lba(4)),
+        sectors: 4,
+        found: None,
+        phase: Phase::Verify,
+        detail: "a read took 12.0 s".to_owned(),
+    }];
+    let mut order = at_first(order(LARGE, plain(&SURFACE), &mut Dice(3)));
+    order.io.block = 512 * 4;
+    order.failed_before = fails(&lost);
+    let faults = vec![
+        Fault::Slow { lba: 7, millis: 12_000 },
+        Fault::ReadErrorOnce { lba: 900 },
+    ];
+    let mut sim = Sim::new(LARGE, Plan::with(faults), 1, order.io.block as usize, 3);
+    let (evidence, _) = burn(&mut sim, &order);
+    assert_eq!(evidence.stopped, None);
+    let verdict = judge(&Case {
+        findings_before_loss: &lost,
+        ..Case::new(&evidence)
+    });
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
+}
