@@ -12,7 +12,7 @@ use burnin::runner;
 use burnin::sim::{Fault, Plan, Sim};
 use burnin::verdict::{Case, Failing, failing, judge};
 use burnin::worker::{Limits, Order, Report, Resumption};
-use common::{Dice, STANDARD, SURFACE, bare as order, faults, geometry, seeds};
+use common::{Dice, STANDARD, SURFACE, bare as order, faults, geometry, order as headed, seeds};
 use wire::job::{FaultKind, Finding, Outcome, Phase};
 use wire::{Lba, Time};
 
@@ -271,4 +271,25 @@ fn a_long_access_whose_record_was_lost_ends_no_job() {
         ..Case::new(&evidence)
     });
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
+}
+
+/// Behind a last step nothing is left that would stay untested; behind one with a self-test to come there is.
+#[test]
+fn a_fault_that_the_last_step_proves_at_its_end_is_no_end_before_the_end() {
+    for (behind, stopped) in [
+        (Phase::SmartAfter, None),
+        (Phase::SelfTestExtended, Some(Stop::FirstFault)),
+    ] {
+        let order = at_first(headed(
+            LARGE,
+            plain(&[Phase::Write, Phase::Probe, behind]),
+            &mut Dice(8),
+        ));
+        let plan = Plan::with(vec![Fault::DropWrite { lba: 512 }]);
+        let mut sim = Sim::new(LARGE, plan, 1, order.io.block as usize, 8);
+        let (evidence, _) = burn(&mut sim, &order);
+        assert!(evidence.bad_sectors() > 0);
+        assert_eq!(evidence.stopped, stopped);
+        assert_eq!(judge(&Case::new(&evidence)).outcome, Outcome::Failed);
+    }
 }

@@ -233,9 +233,11 @@ impl Pipeline {
             self.finish(Some(Stop::FakeCapacity));
             return;
         }
-        self.weigh_up();
-        if self.ends_at_first_fault(now) {
-            return;
+        if next.is_some() || self.parent_tests_on(step) {
+            self.weigh_up();
+            if self.ends_at_first_fault(now) {
+                return;
+            }
         }
         let Some(next) = next else {
             self.legs.clear();
@@ -246,6 +248,12 @@ impl Pipeline {
         self.located = (0, 0);
         self.begin_step(now, false);
         self.checkpoint(now);
+    }
+
+    /// Whether the parent has a self-test to ask of the drive behind this step.
+    fn parent_tests_on(&self, step: u16) -> bool {
+        let mut behind = self.steps.iter().skip(usize::from(step) + 1);
+        behind.any(|step| matches!(step.phase, Phase::SelfTestShort | Phase::SelfTestExtended))
     }
 
     /// Whether the step under way ends a block that is repeated and has time left. What the drive cannot do ends none.
