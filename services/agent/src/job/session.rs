@@ -258,8 +258,8 @@ impl JobTask {
             (Reason::Abort, _) => Session::Aborted(Some(evidence)),
             (Reason::Gone, _) => Session::Gone(Some(evidence)),
             (Reason::Stranger, _) => self.with_a_stranger(evidence),
-            (Reason::Doubt, Some(Stopped::Asked { .. })) => Session::Crashed(DOUBT.to_owned()),
-            // It had come to its end before it heard of the doubt: what it read last may be another drive's.
+            // What it read last may be another drive's: it had come to its end, or to a fault, before it heard of the doubt.
+            (Reason::Doubt, Some(Stopped::Asked { .. } | Stopped::FirstFault)) => Session::Crashed(DOUBT.to_owned()),
             (Reason::Doubt, None) if self.checkpoint.is_some() => Session::Crashed(DOUBT.to_owned()),
             (Reason::Doubt, None) => {
                 let why = DOUBT.to_owned();
