@@ -316,12 +316,12 @@ impl Session {
     }
 
     /// Marks the headers of a job that ended for good before its end: only its verdict is left of it, and no other box may go
-    /// on with it.
+    /// on with it. At a first fault that is left to who keeps what is told ([`header::retire`]).
     fn retire(&mut self, device: &mut dyn Device, order: &Order) {
         let ended = match &self.evidence().stopped {
-            Some(Stop::TooManyErrors | Stop::FirstFault | Stop::FakeCapacity | Stop::Resized { .. } | Stop::Hung) => {
-                true
-            }
+            Some(Stop::TooManyErrors | Stop::FakeCapacity | Stop::Resized { .. } | Stop::Hung) => true,
+            // Its fault is told with its end: a mark before that is kept would leave a drive that failed, and nobody who knows.
+            Some(Stop::FirstFault) => false,
             // It goes on from its checkpoint, or the drive is not there, or nothing more may be done to it.
             Some(
                 Stop::Asked { .. } | Stop::Engine { .. } | Stop::Stranger { .. } | Stop::Disconnected | Stop::Reserved,

@@ -7,6 +7,7 @@ mod common;
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
 use burnin::findings::fails;
+use burnin::header;
 use burnin::playbook::plain;
 use burnin::runner;
 use burnin::sim::{Fault, Plan, Sim};
@@ -242,6 +243,61 @@ fn a_first_fault_whose_checkpoint_was_lost_ends_the_job_that_goes_on() {
     // To one that is not to end at its first fault it is nothing.
     order.limits.stop_at_first = false;
     assert_eq!(burn(&mut sim, &order).0.stopped, None);
+}
+
+/// The headers are marked by whoever keeps what is told, and from what was kept before as after that the job comes to the same end.
+#[test]
+fn a_first_fault_is_kept_before_the_headers_are_marked_and_ends_the_job_behind_the_mark_as_well() {
+    for errno in [libc::EIO, libc::ENODATA] {
+        for lbas in [vec![300], vec![300, 900], vec![900]] {
+            for block in [16, 8] {
+                let mut order = at_first(headed(LARGE, plain(&SURFACE), &mut Dice(8)));
+                order.io.block = 512 * block;
+                let faults = lbas.iter().map(|lba| Fault::ReadError { lba: *lba }).collect();
+                let plan = Plan {
+                    errno,
+                    ..Plan::with(faults)
+                };
+                let mut sim = Sim::new(LARGE, plan, 1, order.io.block as usize, 8);
+                let mut texts = Vec::new();
+                let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |report| {
+                    if let Report::Checkpoint { text, .. } = report {
+                        texts.push(text);
+                    }
+                })
+                .unwrap();
+                assert_eq!(evidence.stopped, Some(Stop::FirstFault));
+                assert!(!header::ended_by(&mut sim, LARGE, &[order.key]));
+                let resume = |text: &String| {
+                    Some(Resumption {
+                        checkpoint: text.clone(),
+                        why: "power cut or reset".to_owned(),
+                        at: Time::UNIX_EPOCH,
+                    })
+                };
+                // The end was lost, and the checkpoint that holds the fault: it is met again.
+                let [.., before, last] = &texts[..] else {
+                    panic!("{texts:?}")
+                };
+                order.resume = resume(before);
+                let (again, _) = burn(&mut sim, &order);
+                assert_eq!(again.stopped, Some(Stop::FirstFault));
+                assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
+                // The verdict was lost behind the mark: nothing is written any more, and it is the same.
+                order.resume = resume(last);
+                assert!(header::retire(&mut sim, LARGE, order.key) > 0);
+                let (again, _) = burn(&mut sim, &order);
+                assert_eq!(again.stopped, Some(Stop::FirstFault));
+                assert_eq!(again.defects, evidence.defects);
+                assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
+                assert!(header::ended_by(&mut sim, LARGE, &[order.key]));
+                // What is older than the fault is nothing to go on from.
+                order.resume = resume(before);
+                let (again, _) = burn(&mut sim, &order);
+                assert!(matches!(again.stopped, Some(Stop::Engine { .. })), "{again:?}");
+            }
+        }
+    }
 }
 
 /// A long access that was told, and whose record is lost, may yet be excused: it is no first fault.

@@ -85,8 +85,8 @@ impl JobTask {
         // One that was found not to answer is not waited for once more.
         if let Some(why) = &evidence.held {
             warn!(job = %self.record.job.id, "the mark of the end is not written: {why}");
-        } else if self.is_aborted()
-            && let (Some(held), true) = (&held, self.record.erases())
+        } else if let (Some(held), true) = (&held, self.record.erases())
+            && (self.is_aborted() || (evidence.stopped == Some(Stopped::FirstFault) && self.is_written_down().await))
         {
             self.retire(held).await;
         }
@@ -155,11 +155,17 @@ impl JobTask {
             },
         };
         self.means.outbox.job(self.record.job.clone());
-        let checkpoint = self.checkpoint.take();
-        let written = self.means.jobs.save(&mut self.record, checkpoint.as_deref(), &[]);
-        if let Err(cause) = written.await {
-            error!(job = %self.record.job.id, error = %cause, "a parked job was not written down");
-        }
+        self.is_written_down().await;
         self.record.job.id
+    }
+
+    /// Writes down all that is known of the job; whether that stands on the medium.
+    async fn is_written_down(&mut self) -> bool {
+        let checkpoint = self.checkpoint.as_deref();
+        let written = self.means.jobs.save(&mut self.record, checkpoint, &[]).await;
+        if let Err(cause) = &written {
+            error!(job = %self.record.job.id, error = %cause, "a job was not written down");
+        }
+        written.is_ok()
     }
 }

@@ -12,6 +12,7 @@ use crate::pattern::UNIT;
 use crate::worker::Order;
 
 use super::asks::Asks;
+use super::resume::holds_its_end;
 
 /// Further reads of a sector before it is believed.
 const AGAIN: usize = 2;
@@ -50,10 +51,12 @@ pub(crate) fn headless(device: &mut dyn Device, order: &Order) -> Result<Headles
     let Some(Ok(checkpoint)) = checkpoint else {
         return Ok(Headless::default());
     };
-    // At the end of the last step they give way to what was written last; and what was found on the drive alone says nothing of a flush.
+    // At the end of the last step they give way to what was written last, at a first fault to the mark of the end; and what was found on
+    // the drive alone says nothing of a flush.
     let stands = order.header.is_some()
         && header::kept_by(&order.steps, order.geometry)
         && !checkpoint.is_in_last_step()
+        && !holds_its_end(&checkpoint, &order.limits)
         && !checkpoint.evidence.lost;
     if !stands {
         return Ok(Headless::default());

@@ -8,7 +8,8 @@ use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::header;
 use crate::playbook::{Direction, erases};
-use crate::worker::Order;
+use crate::verdict::failing;
+use crate::worker::{Limits, Order};
 
 /// What the formatter wrote would read as faults of the drive.
 const FORMATTED: &str = "its test had come to its end, and the drive was being formatted, or has been written to since: what was kept \
@@ -23,12 +24,17 @@ const ENDED: &str = "it was ended, as the marks tell that it then left on the dr
 pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String> {
     let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
     let keeps = order.header.is_some() && header::kept_by(&order.steps, order.geometry);
-    stranger_to(device, &checkpoint, keeps, order.limits.hang_ms)
+    stranger_to(device, &checkpoint, keeps, &order.limits)
+}
+
+/// Whether a session that goes on from this checkpoint ends at the first fault, which that holds already, and writes nothing.
+pub(super) fn holds_its_end(checkpoint: &Checkpoint, limits: &Limits) -> bool {
+    limits.stop_at_first && failing(&checkpoint.evidence).is_some()
 }
 
 /// The same of the job that took this checkpoint, before it has an order. `keeps`: whether it keeps headers ([`header::kept_by`]);
-/// `hang_ms`: [`Limits::hang_ms`](crate::worker::Limits).
-pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool, hang_ms: u64) -> Option<String> {
+/// `limits`: those that it would go on with.
+pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool, limits: &Limits) -> Option<String> {
     if !checkpoint.steps.iter().any(|step| erases(step.phase)) {
         // Nothing is written, so nothing of the job can stand there.
         return None;
@@ -42,10 +48,11 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
                 .to_owned(),
         );
     }
-    if keeps && header::ended_by(device, checkpoint.geometry, &[checkpoint.key]) {
+    // One that was killed between its mark and its verdict comes to the same end again.
+    if keeps && !holds_its_end(checkpoint, limits) && header::ended_by(device, checkpoint.geometry, &[checkpoint.key]) {
         return Some(ENDED.to_owned());
     }
-    let asks = Asks::new(checkpoint.key, checkpoint.geometry, hang_ms, device.now());
+    let asks = Asks::new(checkpoint.key, checkpoint.geometry, limits.hang_ms, device.now());
     match is_past(device, &asks, checkpoint, keeps) {
         Ok(true) => return Some(FORMATTED.to_owned()),
         Ok(false) => {}

@@ -77,7 +77,7 @@ impl Job {
 
     /// Why the drive must not be gone on with from this checkpoint; `None` where it may. Reads only.
     pub(super) fn stranger_to(&self, device: &mut dyn Device, checkpoint: &Checkpoint) -> Option<String> {
-        burnin::stranger_to(device, checkpoint, self.keeps_headers(), self.limits.hang_ms)
+        burnin::stranger_to(device, checkpoint, self.keeps_headers(), &self.limits())
     }
 
     /// The medium that is held, as the kernel counted it when it was opened, or was taken up since.

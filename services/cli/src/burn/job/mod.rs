@@ -207,10 +207,7 @@ impl Job {
             geometry: self.geometry(),
             steps: self.choice.steps.clone(),
             header: self.choice.erases().then(|| self.note(birth, own)),
-            limits: Limits {
-                stop_at_first: self.choice.options.stop_at_first,
-                ..self.limits
-            },
+            limits: self.limits(),
             io: Io {
                 backend: self.backend,
                 ..Io::for_drive(self.held.device.identity.bus, self.held.device.rotation)
@@ -224,6 +221,14 @@ impl Job {
         let ran = session.run(own);
         watch.engine_is_done();
         ran
+    }
+
+    /// What its engine keeps to.
+    fn limits(&self) -> Limits {
+        Limits {
+            stop_at_first: self.choice.options.stop_at_first,
+            ..self.limits
+        }
     }
 
     /// The own steps that are left once the engine has ended. Of a job that is `over` nothing more is kept for `--resume`.
