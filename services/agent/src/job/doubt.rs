@@ -180,7 +180,7 @@ impl JobTask {
                     Own::Aborted => {
                         return match self.since(held, false, evidence).await {
                             Since::Ours | Since::Refused(_) => Since::Ended(First::Aborted),
-                            other => other,
+                            ended @ (Since::Another(_) | Since::Ended(_)) => ended,
                         };
                     }
                     Own::Parked => return Since::Ended(First::Parked),
