@@ -50,8 +50,8 @@ struct Row {
     /// before all.
     spoil: fn(&mut [u8], &[u8]),
     kind: &'static str,
-    /// The sectors that are bad.
-    bad: &'static [Range<u64>],
+    /// The sectors that are bad, in stretches: the first, and the one behind the last.
+    bad: &'static [(u64, u64)],
     /// For the first of them: whose data stands there.
     found: Option<u64>,
     /// What else is told of the first.
@@ -69,7 +69,7 @@ const ROWS: [Row; 10] = [
         used: false,
         spoil: |now, _| now[bytes(END / 4 * 3..END)].fill(0),
         kind: "truncated",
-        bad: &[END / 4 * 3..END],
+        bad: &[(END / 4 * 3, END)],
         found: None,
         told: "the drive stores only 50.3 MB",
     },
@@ -78,7 +78,7 @@ const ROWS: [Row; 10] = [
         used: false,
         spoil: |now, _| now.copy_within(bytes(END / 2..END), 0),
         kind: "wrap_around",
-        bad: &[0..END / 2],
+        bad: &[(0, END / 2)],
         found: Some(END / 2),
         told: "the drive stores only 33.6 MB",
     },
@@ -87,7 +87,7 @@ const ROWS: [Row; 10] = [
         used: false,
         spoil: |now, _| now.copy_within(bytes(0..END / 2), SIZE / 2),
         kind: "wrap_around",
-        bad: &[END / 2..END],
+        bad: &[(END / 2, END)],
         found: Some(0),
         told: "the drive stores only 33.6 MB",
     },
@@ -96,7 +96,7 @@ const ROWS: [Row; 10] = [
         used: false,
         spoil: |now, _| now.copy_within(bytes(60_000..60_001), bytes(70_003..70_004).start),
         kind: "misdirected",
-        bad: &[70_003..70_004],
+        bad: &[(70_003, 70_004)],
         found: Some(60_000),
         told: "LBA 60000",
     },
@@ -108,7 +108,7 @@ const ROWS: [Row; 10] = [
             front[bytes(60_000..60_001)].swap_with_slice(&mut back[..SECTOR]);
         },
         kind: "misdirected",
-        bad: &[60_000..60_001, 70_003..70_004],
+        bad: &[(60_000, 60_001), (70_003, 70_004)],
         found: Some(70_003),
         told: "the two are exchanged",
     },
@@ -117,7 +117,7 @@ const ROWS: [Row; 10] = [
         used: false,
         spoil: |now, then| now[bytes(60_000..60_019)].copy_from_slice(&then[bytes(60_000..60_019)]),
         kind: "stale",
-        bad: &[60_000..60_019],
+        bad: &[(60_000, 60_019)],
         found: None,
         told: "pass 1",
     },
@@ -126,7 +126,7 @@ const ROWS: [Row; 10] = [
         used: false,
         spoil: |now, then| now[bytes(60_000..60_019)].copy_from_slice(&then[bytes(60_000..60_019)]),
         kind: "zeroed",
-        bad: &[60_000..60_019],
+        bad: &[(60_000, 60_019)],
         found: None,
         told: "zeros",
     },
@@ -135,7 +135,7 @@ const ROWS: [Row; 10] = [
         used: true,
         spoil: |now, then| now[bytes(60_000..60_019)].copy_from_slice(&then[bytes(60_000..60_019)]),
         kind: "lost_write",
-        bad: &[60_000..60_019],
+        bad: &[(60_000, 60_019)],
         found: None,
         told: "nothing that was written in this job",
     },
@@ -144,7 +144,7 @@ const ROWS: [Row; 10] = [
         used: false,
         spoil: |now, _| now[bytes(60_000..60_001).start + 77] ^= 4,
         kind: "bit_flip",
-        bad: &[60_000..60_001],
+        bad: &[(60_000, 60_001)],
         found: None,
         told: "1 bit of 4096",
     },
@@ -153,7 +153,7 @@ const ROWS: [Row; 10] = [
         used: true,
         spoil: |now, _| now[bytes(60_000..60_001).start + 77] ^= 4,
         kind: "bit_flip",
-        bad: &[60_000..60_001],
+        bad: &[(60_000, 60_001)],
         found: None,
         told: "1 bit of 4096",
     },
@@ -182,7 +182,7 @@ fn what_a_drive_loses_moves_or_never_stores_is_told_by_its_class_at_its_sectors(
             .collect();
         // The headers' places are written once more at the end, which this drive bears by then.
         let headers: BTreeSet<u64> = headers.iter().cloned().flatten().collect();
-        let due: BTreeSet<u64> = row.bad.iter().cloned().flatten().collect();
+        let due: BTreeSet<u64> = row.bad.iter().flat_map(|(from, to)| *from..*to).collect();
         let differ: Vec<&u64> = bad
             .symmetric_difference(&due)
             .filter(|lba| !headers.contains(lba))
@@ -193,10 +193,7 @@ fn what_a_drive_loses_moves_or_never_stores_is_told_by_its_class_at_its_sectors(
             bad.len(),
             due.len()
         );
-        let first = findings
-            .iter()
-            .find(|finding| finding["lba"] == row.bad[0].start)
-            .unwrap();
+        let first = findings.iter().find(|finding| finding["lba"] == row.bad[0].0).unwrap();
         assert_eq!(first["found"].as_u64(), row.found, "{name}");
         assert!(first["detail"].as_str().unwrap().contains(row.told), "{name}");
         assert_eq!(told["verdict"]["outcome"], "FAILED", "{name}");
