@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::path::Path;
 use std::time::Duration;
 
 use common::{Agent, Existing, Loop, PATIENCE, Stage, TOKEN, all_taken, not_here};
@@ -92,17 +93,22 @@ async fn a_server_that_drops_each_connection_is_tried_more_and_more_rarely() {
     assert!(wait(0) >= 1.5 && wait(1) >= 3.1, "{} s, {} s", wait(0), wait(1));
 }
 
+/// An agent that was given an add-on's number beside its token.
+fn with_id(data: &Path, server: &Existing, id: &str) -> Agent {
+    let url = server.url();
+    let environment = [
+        ("VIGIL_SERVER_URL", url.as_str()),
+        ("VIGIL_ADDON_ID", id),
+        ("VIGIL_ADDON_TOKEN", TOKEN),
+    ];
+    Agent::elsewhere(data, &environment, &["--smartctl", "/bin/false"])
+}
+
 #[tokio::test]
 async fn with_an_id_the_manifest_goes_as_existing_servers_take_it_and_the_id_that_was_told_counts() {
     let dir = tempfile::tempdir().unwrap();
     let server = Existing::start(&["--documented", "7"]);
-    let url = server.url();
-    let environment = [
-        ("VIGIL_SERVER_URL", url.as_str()),
-        ("VIGIL_ADDON_ID", "7"),
-        ("VIGIL_ADDON_TOKEN", TOKEN),
-    ];
-    let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+    let _agent = with_id(dir.path(), &server, "7");
     let kinds = server
         .until("a frame", |said| {
             let kinds: Vec<String> = said
@@ -127,13 +133,7 @@ async fn with_the_id_of_one_add_on_and_the_token_of_another_no_page_of_the_other
         let dir = tempfile::tempdir().unwrap();
         let other = ["--documented", "10", "--token-of", "9", "--hold"];
         let mut server = Existing::start(if holds { &other } else { &other[..4] });
-        let url = server.url();
-        let environment = [
-            ("VIGIL_SERVER_URL", url.as_str()),
-            ("VIGIL_ADDON_ID", "10"),
-            ("VIGIL_ADDON_TOKEN", TOKEN),
-        ];
-        let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+        let _agent = with_id(dir.path(), &server, "10");
         if !holds {
             // Such a server cannot be asked beforehand whose the token is. The page of the id has its manifest as a frame.
             let its_own = |said: &[Value]| said.iter().any(|l| l["type"] == "manifest").then_some(());
@@ -157,13 +157,7 @@ async fn with_the_id_of_one_add_on_and_the_token_of_another_no_page_of_the_other
 async fn where_http_takes_no_manifest_it_is_the_first_frame_then_a_heartbeat_and_pings_are_answered() {
     let dir = tempfile::tempdir().unwrap();
     let server = Existing::start(&["--documented", "7", "--ping", "0.5", "--no-connect"]);
-    let url = server.url();
-    let environment = [
-        ("VIGIL_SERVER_URL", url.as_str()),
-        ("VIGIL_ADDON_ID", "7"),
-        ("VIGIL_ADDON_TOKEN", TOKEN),
-    ];
-    let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+    let _agent = with_id(dir.path(), &server, "7");
     let types = server
         .until("two frames", |said| {
             let types: Vec<String> = said

@@ -35,21 +35,27 @@ fn burn(sim: &mut Sim, order: &Order) -> (Evidence, Told) {
     (evidence, told)
 }
 
+/// A drive with faults, and a burn-in of it.
+fn drawn(seed: u64) -> (Geometry, Plan, Order, usize) {
+    let mut dice = Dice(seed);
+    let geometry = geometry(&mut dice);
+    let mut plan = Plan::with(faults(&mut dice, geometry));
+    plan.errno = dice.one_of(&[libc::EIO, libc::ENODATA]);
+    let steps = if dice.below(2) == 0 {
+        plain(&SURFACE)
+    } else {
+        plain(&STANDARD)
+    };
+    let order = order(geometry, steps, &mut dice);
+    let slots = 1 + usize::try_from(dice.below(4)).unwrap();
+    (geometry, plan, order, slots)
+}
+
 #[test]
 fn what_heads_for_failed_on_the_way_is_failed_in_the_end() {
     let mut early = 0;
     for seed in seeds(300) {
-        let mut dice = Dice(seed ^ 0xfa_1111);
-        let geometry = geometry(&mut dice);
-        let mut plan = Plan::with(faults(&mut dice, geometry));
-        plan.errno = dice.one_of(&[libc::EIO, libc::ENODATA]);
-        let steps = if dice.below(2) == 0 {
-            plain(&SURFACE)
-        } else {
-            plain(&STANDARD)
-        };
-        let order = order(geometry, steps, &mut dice);
-        let slots = 1 + usize::try_from(dice.below(4)).unwrap();
+        let (geometry, plan, order, slots) = drawn(seed ^ 0xfa_1111);
         let mut sim = Sim::new(geometry, plan, slots, order.io.block as usize, seed);
         let (evidence, told) = burn(&mut sim, &order);
         let outcome = judge(&Case::new(&evidence)).outcome;
@@ -129,17 +135,7 @@ fn at_first(order: Order) -> Order {
 fn the_first_fault_that_fails_the_drive_ends_a_job_that_is_to_end_at_it_as_failed() {
     let (mut ended, mut whole) = (0, 0);
     for seed in seeds(300) {
-        let mut dice = Dice(seed ^ 0xf1_2575);
-        let geometry = geometry(&mut dice);
-        let mut plan = Plan::with(faults(&mut dice, geometry));
-        plan.errno = dice.one_of(&[libc::EIO, libc::ENODATA]);
-        let steps = if dice.below(2) == 0 {
-            plain(&SURFACE)
-        } else {
-            plain(&STANDARD)
-        };
-        let order = order(geometry, steps, &mut dice);
-        let slots = 1 + usize::try_from(dice.below(4)).unwrap();
+        let (geometry, plan, order, slots) = drawn(seed ^ 0xf1_2575);
         let run = |order: &Order| {
             let mut sim = Sim::new(geometry, plan.clone(), slots, order.io.block as usize, seed);
             let (evidence, told) = burn(&mut sim, order);

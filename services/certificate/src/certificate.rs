@@ -122,7 +122,7 @@ pub struct DriveFacts {
     pub sector: u32,
 }
 
-/// What a person chose beside the playbook.
+/// What a person chose beside the playbook; that a job was to end at its first fault is told by its verdict, where it did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choices {
     /// Which limits judged it.

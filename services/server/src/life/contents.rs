@@ -13,22 +13,17 @@ use crate::hub::Input;
 /// Where the image has it (`image::sbom::IN_IMAGE`).
 pub const BILL: &str = "/usr/share/doc/kiln/sbom.spdx.json";
 
-/// The document, and its SHA-256 in hex.
-///
-/// # Errors
-/// When it cannot be read; a server outside an image has none.
-pub fn read(bill: &Path) -> io::Result<(Vec<u8>, String)> {
-    let bytes = std::fs::read(bill)?;
-    let sum = hex::encode(Sha256::digest(&bytes));
-    Ok((bytes, sum))
+/// SHA-256 of the document, in hex; a server outside an image has none.
+fn sum(bill: &Path) -> io::Result<String> {
+    Ok(hex::encode(Sha256::digest(std::fs::read(bill)?)))
 }
 
 impl App {
     /// Has the hash of the document told, where there is one. Behind the listeners: it is read from the medium.
     pub async fn tell_contents(self: Arc<Self>, bill: PathBuf) {
         let found = bill.clone();
-        match tokio::task::spawn_blocking(move || read(&found)).await {
-            Ok(Ok((_, sum))) => {
+        match tokio::task::spawn_blocking(move || sum(&found)).await {
+            Ok(Ok(sum)) => {
                 let _first = self.life.bill.set(bill);
                 self.feed(Input::Contents(sum)).await;
             }
