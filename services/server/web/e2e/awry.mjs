@@ -35,7 +35,7 @@ export async function awry(browser, width, scheme, count) {
       box.say("drives", drives);
       await page.locator(".arm").getByText("…9F2K is not plugged in any more").waitFor({ state: "detached" });
       await page.getByText("Left to arm.").waitFor();
-      await until("the button to be open", () => button.isEnabled(), 10);
+      await until("the button to be open", () => button.isEnabled());
     });
 
     await test("gate: a label from elsewhere turns no sentence that it stands in", async () => {
@@ -72,7 +72,7 @@ export async function awry(browser, width, scheme, count) {
           await chooser.setFiles({ name: "brought.txt", mimeType: "text/plain", buffer: Buffer.from("brought") });
         };
         await choose();
-        await until(`${path} to have taken it`, async () => (await held()) === 1 && (await field.isEnabled()), 10);
+        await until(`${path} to have taken it`, async () => (await held()) === 1 && (await field.isEnabled()));
         await choose();
       }
       // What was brought to the editor is a draft there.
@@ -92,7 +92,7 @@ export async function awry(browser, width, scheme, count) {
       await inspect(page, `playbook-replace-${width}`);
       await page.getByRole("button", { name: "Keep it" }).click();
       // The question gives the focus back to the button.
-      await until("the focus to be back", () => save.evaluate((one) => one === document.activeElement), 10);
+      await until("the focus to be back", () => save.evaluate((one) => one === document.activeElement));
       await text.press("Control+s");
       await page.getByRole("dialog").waitFor();
       assert("nothing was sent", sent === 0);
@@ -202,7 +202,7 @@ export async function awry(browser, width, scheme, count) {
       await page.locator(".bay").first().waitFor();
       assert("it has not loaded by itself", loads === 0);
       await page.getByRole("button", { name: "Load it anew" }).click();
-      await until("it to be loaded", () => loads === 1, 10);
+      await until("it to be loaded", () => loads === 1);
       await page.locator(".bay").first().waitFor();
       assert("and is the one of now", (await line.count()) === 0);
       await page.goto("/wall");

@@ -14,7 +14,8 @@ export const launch = () =>
 /** A page of one width whose console is kept. `forgive` names what a test provokes on purpose. */
 export async function visit(browser, url, width, colorScheme) {
   const context = await browser.newContext({ baseURL: url, viewport: { width, height: width < 500 ? 780 : 900 }, colorScheme, reducedMotion: "reduce" });
-  context.setDefaultTimeout(30_000);
+  // It bounds what never comes, and a machine that builds images beside it is slow.
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints = [];
   page.on("console", (message) => {

@@ -70,7 +70,7 @@ export async function looks(browser, width, scheme, count) {
         await page.locator(".needs li").first().waitFor();
         if (await more.count()) await more.click();
       };
-      const focused = (name, selector) => until(name, () => page.evaluate((where) => document.activeElement?.matches(where) ?? false, selector), 10);
+      const focused = (name, selector) => until(name, () => page.evaluate((where) => document.activeElement?.matches(where) ?? false, selector));
       await page.setViewportSize({ width: Math.min(width, width < 500 ? 320 : width), height: 900 });
       await at("/");
       await unfold();

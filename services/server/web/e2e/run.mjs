@@ -28,7 +28,7 @@ async function round(browser, width, scheme) {
   const field = (name) => page.locator(`li:has-text("${box.loops.get(name).serial}") .four input`);
   const button = page_button(() => page);
   /** Waits until the focus is there: where a screen reader goes on reading. */
-  const focus = (selector) => until(`the focus on ${selector}`, () => page.evaluate((where) => document.activeElement?.matches(where) ?? false, selector), 10)
+  const focus = (selector) => until(`the focus on ${selector}`, () => page.evaluate((where) => document.activeElement?.matches(where) ?? false, selector))
     .catch(async (error) => { throw new Error(`${error.message}: it is on ${await page.evaluate(() => document.activeElement?.outerHTML.slice(0, 120))}`); });
   const pick = async (...names) => {
     // What was chosen before stays chosen in this tab: begin from nothing.

@@ -33,7 +33,9 @@ export function tester(width, count, state) {
     } catch (error) {
       broken = error;
       count.failed += 1;
-      console.log(`not ok ${width} px  ${name}\n       ${String(error.stack ?? error).split("\n").slice(0, 12).join("\n       ")}`);
+      const [why, ...where] = String(error.stack ?? error).split("\n");
+      // Its reason stands in its line, which is all that is told of it at the end of a long run.
+      console.log(`not ok ${width} px  ${name}: ${why}\n       ${where.slice(0, 11).join("\n       ")}`);
       const { page, box } = state();
       await page?.screenshot({ path: join(out, `failed-${width}.png`), fullPage: true }).catch(() => {});
       // A panic's words stand above its long backtrace.
