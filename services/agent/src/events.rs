@@ -17,6 +17,7 @@
 
 use std::collections::BTreeMap;
 
+use burnin::playbook;
 use certificate::revoke;
 use serde::{Deserialize, Serialize};
 use wire::drive::Drive;
@@ -95,13 +96,31 @@ pub fn drive_words(job: &Job) -> String {
     format!("{} {} ({})", job.model, job.serial, job.capacity)
 }
 
+/// What is done to the drive, in front of its words: whoever fears for data reads at once that a scan writes nothing.
+fn deed(job: &Job) -> &'static str {
+    if erases(job) {
+        "Burn-in of"
+    } else if job.phases.iter().any(|of| of.phase == Phase::Scan) {
+        "Read scan of"
+    } else {
+        "Test of"
+    }
+}
+
+/// Of a job whose steps are known; the record's own answer is by the steps themselves.
+fn erases(job: &Job) -> bool {
+    job.options.format.is_some() || job.phases.iter().any(|of| playbook::erases(of.phase))
+}
+
 /// A job began.
 pub fn started(job: &Job) -> Happening {
     let message = format!(
-        "Burn-in of {} started by {}, playbook {}",
+        "{} {} started by {}, playbook {}{}",
+        deed(job),
         drive_words(job),
         job.actor,
-        job.playbook
+        job.playbook,
+        if erases(job) { "" } else { "; nothing is written" }
     );
     let data = serde_json::json!({ "playbook": job.playbook, "actor": job.actor });
     Happening::of(job, "job.started", Severity::Info, message, data).notify(job, "job_started", Severity::Info)
@@ -126,7 +145,8 @@ pub fn phase_finished(job: &Job, phase: &PhaseState) -> Happening {
 /// A job went on after an interruption.
 pub fn resumed(job: &Job, resume: &Resume) -> Happening {
     let message = format!(
-        "Burn-in of {} goes on in phase {} at {} after: {}",
+        "{} {} goes on in phase {} at {} after: {}",
+        deed(job),
         drive_words(job),
         resume.phase.label(),
         resume.from,
@@ -150,7 +170,7 @@ pub fn failing(job: &Job, phase: Option<Phase>, why: &Heads) -> Happening {
         (None, _) => String::new(),
     };
     let message = format!(
-        "{} is heading for FAILED: {}{at}. Its burn-in goes on to test the rest",
+        "{} is heading for FAILED: {}{at}. Its test goes on over the rest",
         drive_words(job),
         why.words
     );
@@ -160,14 +180,14 @@ pub fn failing(job: &Job, phase: Option<Phase>, why: &Heads) -> Happening {
 
 /// A person holds a job.
 pub fn paused(job: &Job, actor: &str) -> Happening {
-    let message = format!("Burn-in of {} paused by {actor}", drive_words(job));
+    let message = format!("{} {} paused by {actor}", deed(job), drive_words(job));
     let data = serde_json::json!({ "actor": actor });
     Happening::of(job, "job.paused", Severity::Info, message, data)
 }
 
 /// A person lets a held job go on.
 pub fn continued(job: &Job, actor: &str) -> Happening {
-    let message = format!("Burn-in of {} goes on: {actor} let it", drive_words(job));
+    let message = format!("{} {} goes on: {actor} let it", deed(job), drive_words(job));
     let data = serde_json::json!({ "actor": actor });
     Happening::of(job, "job.continued", Severity::Info, message, data)
 }
@@ -175,7 +195,7 @@ pub fn continued(job: &Job, actor: &str) -> Happening {
 /// A job's drive is too hot to go on.
 pub fn too_hot(job: &Job, at: Celsius, resume: Celsius) -> Happening {
     let message = format!(
-        "{} is at {at}: its burn-in pauses until it has cooled to {resume}",
+        "{} is at {at}: its test pauses until it has cooled to {resume}",
         drive_words(job)
     );
     let data = serde_json::json!({ "temperature": at, "resume": resume });
@@ -184,7 +204,7 @@ pub fn too_hot(job: &Job, at: Celsius, resume: Celsius) -> Happening {
 
 /// A job's drive has cooled.
 pub fn cooled(job: &Job, at: Celsius) -> Happening {
-    let message = format!("{} has cooled to {at}: its burn-in goes on", drive_words(job));
+    let message = format!("{} has cooled to {at}: its test goes on", drive_words(job));
     Happening::of(
         job,
         "job.cooled",
@@ -207,7 +227,7 @@ pub fn revoked(job: &Job, failed: &Job) -> Option<Happening> {
 
 /// A job waits for something.
 pub fn waiting(job: &Job, why: &str) -> Happening {
-    let message = format!("Burn-in of {} waits: {why}", drive_words(job));
+    let message = format!("{} {} waits: {why}", deed(job), drive_words(job));
     Happening::of(
         job,
         "job.waiting",
@@ -354,6 +374,42 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_scan_is_called_one_wherever_it_is_told_of() {
+        let pending = |phase| PhaseState {
+            phase,
+            note: String::new(),
+            rounds: 0,
+            status: PhaseStatus::Pending,
+            seconds: 0.0,
+            bytes: Bytes(0),
+        };
+        let with = |phases: &[Phase]| Job {
+            phases: phases.iter().map(|phase| pending(*phase)).collect(),
+            ..job()
+        };
+        let told = |job: &Job| {
+            [
+                started(job),
+                paused(job, "ann"),
+                continued(job, "ann"),
+                waiting(job, "it is hot"),
+            ]
+            .map(|of| of.event.message)
+        };
+        for message in told(&with(&[Phase::SmartBefore, Phase::Scan])) {
+            assert!(message.starts_with("Read scan of WD80EFAX VK1234"), "{message}");
+        }
+        for message in told(&with(&[Phase::Write, Phase::Verify, Phase::Scan])) {
+            assert!(message.starts_with("Burn-in of WD80EFAX VK1234"), "{message}");
+        }
+        assert!(told(&with(&[Phase::SelfTestShort]))[0].starts_with("Test of WD80EFAX"));
+        assert_eq!(
+            started(&with(&[Phase::Scan])).event.message,
+            "Read scan of WD80EFAX VK1234 (8 TB) started by ann, playbook standard; nothing is written"
+        );
+    }
+
+    #[test]
     fn a_drive_whose_identity_a_second_one_tells_is_neither_gone_nor_new() {
         let mut list = crate::vigil::shapes::tests::drives(2);
         let before = known(&list);
@@ -450,7 +506,7 @@ pub(crate) mod tests {
         assert_eq!(
             told.event.message,
             "WD80EFAX VK1234 (8 TB) is heading for FAILED: sectors could not be read (1 sector; first at LBA 7: EIO). Read back and \
-             verify, at 41 % of all. Its burn-in goes on to test the rest"
+             verify, at 41 % of all. Its test goes on over the rest"
         );
         assert_eq!(
             (&told.event.data["lba"], &told.event.data["percent"]),

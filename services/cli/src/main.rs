@@ -16,7 +16,8 @@ struct Args {
 enum Command {
     /// Writes every sector of a drive, reads it back and gives a verdict. Everything on the drive is lost.
     ///
-    /// Unlike a box, it holds no drive against others of its model, and does not count how many were at work behind a controller.
+    /// Unlike a box, it asks a drive's SMART where a step of the playbook asks for it alone: what it tells of its failing in between
+    /// and takes back is not seen.
     Burn(cli::burn::Args),
     /// Checks certificates and draws them.
     Cert(cli::cert::Args),

@@ -45,11 +45,15 @@ pub(super) type Since = job::Since<First>;
 impl JobTask {
     /// Why the worker must not go on by itself with the drive that it has; `None` where it may.
     pub(super) async fn doubt(&mut self, held: &Held) -> Option<Reason> {
-        if Hands::place(held) != Place::Same {
+        let place = Hands::place(held);
+        if place != Place::Same {
             if self.took_up(held, false).await {
                 return None;
             }
-            self.log("warn", "Another medium is in the drive's place".to_owned());
+            // Of a drive that was pulled its end tells.
+            if place != Place::Empty {
+                self.log("warn", "Another medium is in the drive's place".to_owned());
+            }
             return Some(Reason::Gone);
         }
         if !self.record.erases() {

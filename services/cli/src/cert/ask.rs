@@ -20,7 +20,7 @@ use crate::{burn, seals};
 pub(super) enum Asked {
     /// Nobody.
     Nobody,
-    /// A box that gave no answer.
+    /// A box that was not asked in the end, or gave no answer: why was told.
     Silent(Uri),
     /// A box.
     Box(Uri),
@@ -31,7 +31,7 @@ impl Asked {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Nobody => "only who signed it can tell, and was not asked".to_owned(),
-            Self::Silent(url) => format!("{url} was asked and gave no answer"),
+            Self::Silent(url) => format!("nothing was learned of it from {url}"),
             Self::Box(url) => format!("{url} does not remember that it signed it"),
         }
     }
