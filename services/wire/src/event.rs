@@ -63,7 +63,9 @@ impl Severity {
         match word.trim().to_ascii_lowercase().as_str() {
             "info" | "notice" => Some(Self::Info),
             "warning" | "warn" => Some(Self::Warning),
-            "critical" | "crit" | "error" | "err" | "fatal" | "emergency" | "emerg" => Some(Self::Critical),
+            "critical" | "crit" | "error" | "err" | "fatal" | "alert" | "emergency" | "emerg" | "panic" => {
+                Some(Self::Critical)
+            }
             _ => None,
         }
     }
@@ -296,6 +298,8 @@ mod tests {
             ("CRITICAL", Some(Severity::Critical)),
             (" Error\n", Some(Severity::Critical)),
             ("fatal", Some(Severity::Critical)),
+            ("alert", Some(Severity::Critical)),
+            ("Panic", Some(Severity::Critical)),
             ("Warn", Some(Severity::Warning)),
             ("info", Some(Severity::Info)),
             ("", None),
