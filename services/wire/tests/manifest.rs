@@ -731,6 +731,25 @@ fn what_a_gate_hangs_on_keeps_its_limits_or_the_manifest_is_refused() {
         let free = with("form", &json!({ "action": "go", "fields": fields }));
         manifest::take(&free.to_string()).unwrap_or_else(|flaws| panic!("{free}: {flaws:?}"));
     }
+    // A gate may hang on a field by way of another's formula, or of a condition that says which of two it is.
+    for (count, total) in [
+        (
+            json!({ "type": "number", "min": "5" }),
+            json!({ "live_calculation": "half * 2" }),
+        ),
+        (json!({ "type": "zahl" }), json!({ "visible_when": "count=1" })),
+    ] {
+        let named = |name: &str, of: &Value| {
+            let mut field = of.clone();
+            field["name"] = json!(name);
+            field
+        };
+        let fields = json!([named("count", &count), named("total", &total), { "name": "half", "live_calculation": "count / 2" },
+            { "name": "sure", "type": "checkbox", "security_gate": true, "visible_when": "total>=10" }]);
+        let sent = with("form", &json!({ "action": "go", "fields": fields }));
+        let flaws = manifest::take(&sent.to_string()).unwrap_err();
+        assert!(flaws.iter().any(|flaw| flaw.path.contains("fields[0]")), "{flaws:?}");
+    }
     let fields = json!([{ "name": "how" }, { "name": "how", "type": "select", "options": [{ "value": "all" }] },
         { "name": "ok", "type": "checkbox", "security_gate": true, "visible_when": "how=all" }]);
     let twice = with("form", &json!({ "action": "go", "fields": fields }));

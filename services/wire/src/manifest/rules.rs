@@ -265,14 +265,31 @@ fn form(config: &Value, flaws: &mut Flaws) {
     });
 }
 
-/// The fields on whose values it hangs whether a gate is shown: with other values than are meant it would stay away.
+/// The fields on whose values it hangs whether a gate is shown, also by way of others: with other values than are meant it would
+/// stay away.
 fn hung(fields: &[Value]) -> BTreeSet<String> {
+    let of_condition = |field: &Value| -> Vec<String> {
+        let when = field.get("visible_when").and_then(|when| When::parse(when).ok());
+        when.iter().flat_map(When::fields).map(str::to_owned).collect()
+    };
     let gates = fields
         .iter()
         .filter(|field| field.get("security_gate") == Some(&Value::Bool(true)));
-    let conditions = gates.filter_map(|gate| When::parse(gate.get("visible_when")?).ok());
-    let names = conditions.flat_map(|when| when.fields().map(str::to_owned).collect::<Vec<_>>());
-    names.collect()
+    let mut next: Vec<String> = gates.flat_map(of_condition).collect();
+    let mut hung = BTreeSet::new();
+    while let Some(name) = next.pop() {
+        if hung.contains(&name) {
+            continue;
+        }
+        for field in fields.iter().filter(|field| text(field, "name") == name) {
+            let formula = expression::parse(text(field, "live_calculation"));
+            next.extend(formula.iter().flat_map(expression::Expr::names).map(str::to_owned));
+            // Of fields of one name a condition says which limits count.
+            next.extend(of_condition(field));
+        }
+        hung.insert(name);
+    }
+    hung
 }
 
 fn known(field: &Value, names: &BTreeSet<&str>, flaws: &mut Flaws) {
