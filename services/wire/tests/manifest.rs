@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use wire::manifest::{self, Safety};
+use wire::manifest::{self, Field, Manifest, Safety};
 
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -708,6 +708,117 @@ fn what_is_left_out_makes_nothing_milder_that_is_still_declared() {
 }
 
 #[test]
+fn what_is_dropped_as_a_whole_says_how_grave_it_is_from_whatever_json() {
+    let refused = |config: &Value| {
+        let flaws = manifest::take(&with("smart-table", config).to_string())
+            .err()
+            .unwrap_or_else(|| panic!("{config} was taken"));
+        assert!(
+            flaws[0].what.starts_with("it cannot be taken, and without it"),
+            "{config}: {flaws:?}"
+        );
+    };
+    for key in ["row_actions", "bulk_actions"] {
+        for lost in [
+            json!([[{ "id": "go", "safety": "destructive" }]]),
+            json!([[[{ "id": "go", "destructive": true }]]]),
+            json!({ "0": { "id": "go", "destructive": 1 } }),
+            json!({ "0": { "id": "go", "safety": "Destruktiv" } }),
+            json!({ "0": { "id": "go", "safety_tier": ["red"] } }),
+            json!({ "go": { "safety": "destructive" } }),
+            json!({ "destructive": true, "all": [{ "id": "go" }] }),
+            json!({ "all": [{ "id": "go", "form": { "fields": [{ "key": "sure", "security_gate": "yes" }] } }] }),
+            json!([{ "id": 5, "action": "go", "safety": "destructive" }]),
+            json!([[{ "id": "x", "action": { "endpoint": "/api/GO" }, "destructive": "yes" }]]),
+            json!([{ "id": "x", "action": ["go"], "destructive": true }]),
+        ] {
+            refused(&json!({ key: lost, "toolbar_actions": [{ "id": "go" }] }));
+        }
+    }
+    refused(
+        &json!({ "columns": { "a": { "actions": [{ "type": "go", "safety": "destructive" }] } },
+        "toolbar_actions": [{ "id": "go" }] }),
+    );
+    // A look is asked for without being declared.
+    refused(
+        &json!({ "row_actions": [{ "id": "x", "confirm": "Sure?", "destructive": true,
+        "action": { "method": "get", "endpoint": "/api/reset" } }] }),
+    );
+    let whole = json!([{ "toolbar_actions": [{ "id": "go", "destructive": true }] }]);
+    let mut two = with("smart-table", &whole);
+    two["pages"][0]["components"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "type": "smart-table", "id": "d", "title": "D", "config": { "row_actions": [{ "id": "go" }] } }));
+    assert!(manifest::take(&two.to_string()).is_err(), "a config in a list");
+    // Nothing of it is graver than what stays.
+    for lost in [
+        json!([[{ "id": "go" }]]),
+        json!({ "0": { "id": "go", "destructive": false, "safety": "WRITE", "safety_tier": "" } }),
+        json!({ "0": { "id": "stop", "destructive": true } }),
+    ] {
+        let config = json!({ "row_actions": lost, "toolbar_actions": [{ "id": "go" }] });
+        let taken = manifest::take(&with("smart-table", &config).to_string());
+        assert!(taken.is_ok(), "{config}: {taken:?}");
+    }
+}
+
+#[test]
+fn a_tick_of_a_button_that_is_left_out_is_not_lost() {
+    let form = json!({ "fields": [{ "key": "sure", "type": "checkbox", "security_gate": true }] });
+    let lost = json!({ "id": "wipe_one", "action": "wipe_disk", "confirm": "Really?", "form": form });
+    let take = |lost: &Value, kept: Value| {
+        let config = json!({ "row_actions": [lost], "bulk_actions": [kept] });
+        manifest::take(&with("smart-table", &config).to_string())
+    };
+    let flaws = take(&lost, json!({ "id": "wipe_all", "action": "wipe_disk" })).unwrap_err();
+    assert_eq!(flaws[0].path, "pages[0].components[0].config.row_actions[0]");
+    assert!(flaws[0].what.contains("\"wipe_disk\" would not ask all"), "{flaws:?}");
+    let other =
+        json!({ "fields": [{ "key": "sure", "type": "checkbox", "security_gate": true, "visible_when": "a=b" }] });
+    assert!(take(&lost, json!({ "id": "wipe_all", "action": "wipe_disk", "form": other })).is_err());
+    let filled = json!({ "id": "x", "action": "wipe_disk", "confirm": "Really?",
+        "form": { "fields": [{ "key": "a", "default": "b" }] } });
+    assert!(
+        take(
+            &filled,
+            json!({ "id": "wipe_all", "action": "wipe_disk", "form": other })
+        )
+        .is_err(),
+        "what is there at first opens the gate of the other"
+    );
+    for kept in [
+        json!({ "id": "wipe_all", "action": "wipe_disk", "form": form }),
+        json!({ "id": "wipe_all" }),
+    ] {
+        let taken = take(&lost, kept.clone());
+        assert!(taken.is_ok(), "{kept}: {taken:?}");
+    }
+}
+
+#[test]
+fn a_manifest_of_thousands_of_buttons_is_taken_about_as_fast_as_it_is_read() {
+    let buttons = |path: &str| {
+        let all =
+            (0..4800).map(|n| json!({ "id": format!("b{n}"), "action": { "endpoint": format!("/api/{path}{n}") } }));
+        all.collect::<Vec<_>>()
+    };
+    let flawed = json!({ "id": "z", "action": { "endpoint": "/api/c/{a}" }, "destructive": true, "hidden": "no" });
+    let time = |config: Value| {
+        let text = with("smart-table", &config).to_string();
+        assert!(text.len() <= manifest::SIZE_MAX);
+        let before = std::time::Instant::now();
+        (manifest::take(&text).is_ok(), before.elapsed())
+    };
+    let (is_taken, read) = time(json!({ "toolbar_actions": buttons("b") }));
+    assert!(is_taken);
+    let (is_taken, in_part) = time(json!({ "toolbar_actions": buttons("b/"), "row_actions": [flawed] }));
+    assert!(is_taken);
+    // Hundreds of times as long where each button is looked for among all.
+    assert!(in_part < read * 40, "{in_part:?}, and {read:?} without a flaw");
+}
+
+#[test]
 fn what_a_gate_hangs_on_keeps_its_limits_or_the_manifest_is_refused() {
     let form = |field: &Value, when: Value| {
         let fields = json!([field, { "name": "ok", "type": "checkbox", "security_gate": true, "visible_when": when }]);
@@ -776,18 +887,140 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A table in which a grave action has milder twins, and each of its buttons has what may be flawed.
-fn twinned() -> Value {
-    let mild = json!({ "id": "rebuild_some", "action": "rebuild", "safety_tier": "yellow", "label": "a" });
-    with(
-        "smart-table",
-        &json!({
-            "columns": [{ "key": "a", "label": "a", "actions": [{ "type": "rebuild", "destructive": true, "id_key": "a" }] }],
-            "row_actions": [{ "id": "rebuild_pool", "action": "rebuild", "safety_tier": "red", "confirm": { "title": "Sure?" },
-                "visible_when": "row.a=b", "hidden": false }, mild],
-            "bulk_actions": [mild],
-        }),
-    )
+fn one_of(all: Vec<Value>) -> impl Strategy<Value = Value> {
+    prop::sample::select(all)
+}
+
+/// Some of these names, each with what it says; null where it says nothing.
+fn object(names: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
+    let (names, values): (Vec<_>, Vec<_>) = names.into_iter().unzip();
+    let object = values.prop_map(move |values| {
+        let said = names.iter().zip(values).filter(|(_, value)| !value.is_null());
+        Value::Object(said.map(|(name, value)| ((*name).to_owned(), value)).collect())
+    });
+    object.boxed()
+}
+
+/// Manifests in which few names and paths are declared in many places, each as grave as it likes.
+fn twinned() -> impl Strategy<Value = Value> {
+    let some = |all: Value| one_of(all.as_array().unwrap().clone()).boxed();
+    let safety = || some(json!([null, null, "read", "write", "destructive"]));
+    let path = || some(json!(["/api/go", "/api/{a}", "/api/x/{a}", "/api/x/y"]));
+    let method = || some(json!([null, "GET", "POST", "DELETE"]));
+    let name = || some(json!(["go", "Go", "look", "wipe", "status"]));
+    let gate = |when: Value| json!({ "key": "sure", "type": "checkbox", "security_gate": true, "visible_when": when });
+    let form = some(
+        json!([null, null, { "fields": [{ "key": "a", "default": "b" }] }, { "fields": [gate(Value::Null)] },
+        { "sections": [{ "fields": [gate(json!("a=b"))] }] }]),
+    );
+    let request = object(vec![("method", method()), ("endpoint", path())]);
+    let button = object(vec![
+        ("id", name()),
+        ("label", some(json!([null, "Go"]))),
+        ("action", prop_oneof![Just(Value::Null), name(), request].boxed()),
+        ("confirm", some(json!([null, { "title": "Sure?" }]))),
+        ("hidden", some(json!([null, false]))),
+        ("safety", safety()),
+        ("safety_tier", some(json!([null, null, "green", "yellow", "red"]))),
+        ("destructive", some(json!([null, null, true, false]))),
+        ("form", form),
+    ]);
+    let list = |of: BoxedStrategy<Value>| proptest::collection::vec(of, 0..3).prop_map(Value::from).boxed();
+    let of_column = object(vec![
+        ("type", name()),
+        ("id_key", some(json!([null, "a"]))),
+        ("safety", safety()),
+    ]);
+    let column = object(vec![("key", some(json!(["a"]))), ("actions", list(of_column))]);
+    let config = object(vec![
+        ("columns", list(column)),
+        ("row_actions", list(button.clone())),
+        ("toolbar_actions", list(button.clone())),
+        ("bulk_actions", list(button)),
+    ]);
+    let cancel = object(vec![
+        ("endpoint", prop_oneof![Just(Value::Null), path()].boxed()),
+        ("method", some(json!([null, "POST", "DELETE"]))),
+        ("action", prop_oneof![Just(Value::Null), name()].boxed()),
+    ]);
+    let fields = some(json!([[], [{ "name": "sure", "type": "checkbox", "security_gate": true }]]));
+    let variable = object(vec![
+        ("source", some(json!(["literal"]))),
+        ("secret", some(json!([true]))),
+        ("rotate_action", name()),
+    ]);
+    let configs = vec![
+        config.clone(),
+        config,
+        object(vec![("multi", some(json!([true]))), ("cancel", cancel)]),
+        object(vec![("action", name()), ("fields", fields), ("safety", safety())]),
+        object(vec![("expand_endpoint", path())]),
+        variable,
+    ];
+    configs.prop_map(|configs| {
+        let kinds = ["smart-table", "smart-table", "progress", "form", "discovery-card", "deploy-wizard"];
+        let all = configs.into_iter().zip(kinds).enumerate().map(|(at, (config, kind))| {
+            let config = match kind {
+                "deploy-wizard" => json!({ "docker": { "image": "i", "platforms": ["a"], "environment": { "KEY": config } } }),
+                _ => config,
+            };
+            json!({ "type": kind, "id": format!("c{at}"), "config": config })
+        });
+        json!({ "name": "n", "version": "1", "pages": [{ "id": "p", "title": "t", "components": all.collect::<Vec<_>>() }] })
+    })
+}
+
+/// Puts something flawed in one place of a manifest, which still says of every action which it is and how grave.
+fn flaw(manifest: &mut Value, at: prop::sample::Index, how: u8, value: Value) {
+    // What says so; that it counts wherever it stands is another test's.
+    let names = [
+        "id",
+        "action",
+        "type",
+        "name",
+        "method",
+        "endpoint",
+        "form",
+        "cancel",
+        "enabled",
+        "expand_endpoint",
+    ];
+    let grave = ["safety", "safety_tier", "destructive", "security_gate", "rotate_action"];
+    let mut found = Vec::new();
+    places(manifest, "", &mut found);
+    found.retain(|place| {
+        let name = place.rsplit('/').next().unwrap();
+        let holds = manifest
+            .pointer(place)
+            .is_some_and(|part| part.is_object() || part.is_array());
+        place.contains("/config")
+            && !place.contains("/form/")
+            && (holds || !names.contains(&name) && !grave.contains(&name))
+    });
+    let place: &String = at.get(&found);
+    // Elsewhere a map is one with names of its own, which are tolerated.
+    let is_list = place.ends_with("actions") || place.ends_with("columns");
+    let place = manifest.pointer_mut(place).unwrap();
+    *place = match (place.take(), how) {
+        (Value::Array(items), 0) if is_list => Value::Object(
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(at, item)| (at.to_string(), item))
+                .collect(),
+        ),
+        (holder @ (Value::Array(_) | Value::Object(_)), 1) => json!([holder]),
+        (Value::Object(mut holder), 2) => {
+            for key in ["key", "source", "confirm", "hidden", "id_key", "secret"] {
+                if let Some(said) = holder.get_mut(key) {
+                    *said = json!([5]);
+                }
+            }
+            Value::Object(holder)
+        }
+        (holder @ (Value::Array(_) | Value::Object(_)), _) => holder,
+        _ => value,
+    };
 }
 
 /// All places of a value, as JSON pointers.
@@ -855,34 +1088,46 @@ proptest! {
     }
 
     #[test]
-    fn what_is_left_of_a_manifest_changed_beside_what_is_grave_is_as_grave(
-        which in proptest::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4),
+    fn what_is_kept_of_a_manifest_asks_all_that_the_whole_of_it_asked(
+        whole in twinned(),
+        which in proptest::collection::vec((any::<prop::sample::Index>(), 0u8..4, any_json()), 1..4),
     ) {
-        // Nothing is changed of what says which action it is, and how grave: it must count wherever it stands.
-        let names = ["id", "action", "type", "name", "method", "endpoint", "form", "cancel", "enabled", "expand_endpoint"];
-        let grave = ["safety", "safety_tier", "destructive", "security_gate", "rotate_action"];
-        let (whole, mut manifest) = (twinned(), twinned());
-        for (index, value) in which {
-            let mut found = Vec::new();
-            places(&manifest, "", &mut found);
-            found.retain(|place| {
-                let name = place.rsplit('/').next().unwrap();
-                let holds = |part: &Value| part.is_object() || part.is_array();
-                !names.contains(&name) && !grave.contains(&name) && !manifest.pointer(place).is_some_and(holds)
-            });
-            let place: &String = index.get(&found);
-            *manifest.pointer_mut(place).unwrap() = value;
-        }
         let before = manifest::read(&whole, 0).unwrap();
-        if let Ok(taken) = manifest::take(&manifest.to_string()) {
-            for action in ["rebuild", "rebuild_pool", "rebuild_some"] {
-                let (was, is) = (before.declared("c", action), taken.manifest.declared("c", action));
-                if let (Some(was), Some(is)) = (was, is) {
-                    prop_assert!(is.safety >= was.safety, "{}: {:?}", action, is);
+        let mut manifest = whole;
+        for (at, how, value) in which {
+            flaw(&mut manifest, at, how, value);
+        }
+        let Ok(manifest::Taken { manifest: after, flaws, .. }) = manifest::take(&manifest.to_string()) else {
+            return Ok(());
+        };
+        for (component, action) in (0..6).flat_map(|at| ["go", "Go", "look", "wipe", "status", "cancel", "expand"].map(|action| (format!("c{at}"), action))) {
+            for data in [json!({}), json!({ "a": "b" }), json!({ "a": "c" })] {
+                let data = serde_json::from_value(data).unwrap();
+                let asked = |of: &Manifest| of.declared_for(&component, action, &data);
+                if let (Some(was), Some(is)) = (asked(&before), asked(&after)) {
+                    prop_assert!(is.safety >= was.safety, "{} of {}: {:?} was {:?}; {:?}", action, component, is, was, flaws);
+                    prop_assert!(was.gates.iter().all(|gate| is.gates.contains(gate)), "{} of {}: {:?} was {:?}; {:?}", action, component, is, was, flaws);
+                    let first = |of: &[Field]| of.iter().find_map(|field| field.default.clone());
+                    prop_assert!(is.gates.is_empty() && was.gates.is_empty() || first(&is.asks) == first(&was.asks), "{}: {:?}", action, flaws);
                 }
             }
-            if let Some(is) = taken.manifest.declared_call("/api/rebuild") {
-                prop_assert_eq!(is, Safety::Destructive);
+        }
+        for path in ["/api/go", "/api/Go", "/api/look", "/api/wipe", "/api/cancel", "/api/expand", "/api/x/y", "/api/x/z", "/api/other"] {
+            if let (Some(was), Some(is)) = (before.declared_call(path), after.declared_call(path)) {
+                prop_assert!(is >= was, "{}: {:?} was {:?}; {:?}", path, is, was, flaws);
+            }
+            for method in ["GET", "POST", "DELETE"] {
+                let asked = |of: &Manifest| {
+                    let call = (method == "POST").then(|| of.declared_call(path)).flatten();
+                    let ends = (method == "DELETE").then(|| path.rsplit_once('/')).flatten();
+                    let ends = ends.and_then(|(front, _)| of.declared_path(method, front));
+                    of.declared_path(method, path).max(call).max(ends)
+                };
+                // A look that nobody declares is asked for all the same.
+                let is = asked(&after).or((method == "GET").then_some(Safety::Read));
+                if let (Some(was), Some(is)) = (asked(&before), is) {
+                    prop_assert!(is >= was, "{} {}: {:?} was {:?}; {:?}", method, path, is, was, flaws);
+                }
             }
         }
     }

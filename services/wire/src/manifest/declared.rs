@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     ActionSpec, Cancel, ColumnAction, ColumnSpec, Component, Endpoint, Field, FieldType, Manifest, Safety, SafetyTier,
-    TableAction,
+    SmartTableConfig, TableAction,
 };
 use crate::expression::{Values, When};
 
@@ -57,6 +57,30 @@ pub struct DeclaredPath {
     pub safety: Safety,
 }
 
+/// One place of a component that declares an action.
+#[derive(Debug)]
+pub(super) struct Action<'m> {
+    /// What it can be asked for by.
+    pub(super) names: [&'m str; 2],
+    /// How much it can do, with every gate of its form.
+    pub(super) safety: Safety,
+    /// What a table's button asks before.
+    pub(super) form: Option<&'m Value>,
+    /// The request to a path that stands for it; its method is filled in.
+    pub(super) endpoint: Option<Endpoint>,
+}
+
+impl<'m> Action<'m> {
+    fn free(name: &'m str, safety: Safety, endpoint: Option<Endpoint>) -> Self {
+        Self {
+            names: [name, name],
+            safety,
+            form: None,
+            endpoint,
+        }
+    }
+}
+
 /// Whether something is lost by an action of this name.
 fn destroys(name: &str) -> bool {
     let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -94,7 +118,7 @@ fn safety(said: Option<Safety>, tier: Option<SafetyTier>, destructive: Option<bo
 const DEPTH_MAX: usize = 8;
 
 /// Whether a button's form has a field that opens the gate, in whatever part of it.
-fn is_gated(form: &Value, depth: usize) -> bool {
+pub(super) fn is_gated(form: &Value, depth: usize) -> bool {
     let inside = |inner: &Value| depth < DEPTH_MAX && is_gated(inner, depth + 1);
     match form {
         Value::Object(fields) => {
@@ -156,7 +180,7 @@ impl TableAction {
         }
     }
 
-    pub(super) fn endpoint(&self) -> Option<Endpoint> {
+    fn endpoint(&self) -> Option<Endpoint> {
         match &self.action {
             Some(ActionSpec::Endpoint(endpoint)) => Some(filled(endpoint, "POST")),
             Some(ActionSpec::Name(_)) | None => None,
@@ -173,12 +197,12 @@ impl ColumnAction {
 
 impl Cancel {
     /// The action's name.
-    pub(super) fn name(&self) -> &str {
+    fn name(&self) -> &str {
         self.action.as_deref().unwrap_or("cancel")
     }
 
     /// How much it can do: it ends a job.
-    pub(super) fn safety(&self) -> Safety {
+    fn safety(&self) -> Safety {
         of_name(self.name()).max(Safety::Write)
     }
 }
@@ -204,8 +228,8 @@ impl Field {
 }
 
 impl Component {
-    fn table_actions(&self) -> impl Iterator<Item = &TableAction> {
-        let config = match self {
+    fn table(&self) -> Option<&SmartTableConfig> {
+        match self {
             Self::SmartTable(part) => part.config.as_ref(),
             Self::Form(_)
             | Self::Progress(_)
@@ -215,8 +239,11 @@ impl Component {
             | Self::ConfigCard(_)
             | Self::DiskStorage(_)
             | Self::DiscoveryCard(_) => None,
-        };
-        config.into_iter().flat_map(|config| {
+        }
+    }
+
+    fn table_actions(&self) -> impl Iterator<Item = &TableAction> {
+        self.table().into_iter().flat_map(|config| {
             [&config.row_actions, &config.toolbar_actions, &config.bulk_actions]
                 .into_iter()
                 .flatten()
@@ -224,14 +251,75 @@ impl Component {
         })
     }
 
+    fn column_actions(&self) -> impl Iterator<Item = &ColumnAction> {
+        let columns = self
+            .table()
+            .into_iter()
+            .flat_map(|config| config.columns.iter().flatten());
+        let buttons = columns.filter_map(|column| match column {
+            ColumnSpec::Column(column) => column.actions.as_ref(),
+            ColumnSpec::Name(_) => None,
+        });
+        buttons.flatten()
+    }
+
+    /// All that declares an action, each place by itself.
+    pub(super) fn actions(&self) -> Vec<Action<'_>> {
+        match self {
+            Self::Form(part) => {
+                let action = part.config.as_ref().and_then(|config| config.action.as_deref());
+                let declared = action.and_then(|action| Some((action, self.declares(action, same, None)?)));
+                let form = declared.map(|(action, declared)| Action::free(action, declared.safety, None));
+                form.into_iter().collect()
+            }
+            Self::Progress(part) => {
+                let cancel = part.config.as_ref().and_then(|config| config.cancel.as_ref());
+                let cancel = cancel.filter(|cancel| cancel.enabled != Some(false)).map(|cancel| {
+                    let endpoint = cancel.endpoint.as_ref().map(|endpoint| Endpoint {
+                        method: Some(cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned())),
+                        endpoint: endpoint.clone(),
+                    });
+                    Action::free(cancel.name(), cancel.safety(), endpoint)
+                });
+                cancel.into_iter().collect()
+            }
+            Self::SmartTable(_) => {
+                let of_columns = self
+                    .column_actions()
+                    .map(|button| Action::free(&button.kind, button.safety(), None));
+                let of_table = self.table_actions().map(|button| Action {
+                    names: [button.name(), &button.id],
+                    safety: button.safety(),
+                    form: button.form.as_ref(),
+                    endpoint: button.endpoint(),
+                });
+                of_columns.chain(of_table).collect()
+            }
+            Self::DeployWizard(part) => {
+                let docker = part.config.as_ref().and_then(|config| config.docker.as_ref());
+                let variables = docker
+                    .into_iter()
+                    .flat_map(|docker| docker.environment.iter().flatten());
+                let rotated = variables.filter_map(|(_, variable)| variable.rotate_action.as_deref());
+                rotated
+                    .map(|action| Action::free(action, of_name(action).max(Safety::Write), None))
+                    .collect()
+            }
+            Self::DiscoveryCard(part) => {
+                let path = part.config.as_ref().and_then(|config| config.expand_endpoint.clone());
+                let endpoint = path.map(|endpoint| Endpoint {
+                    method: Some("POST".to_owned()),
+                    endpoint,
+                });
+                let expand = endpoint.map(|endpoint| Action::free("expand", Safety::Destructive, Some(endpoint)));
+                expand.into_iter().collect()
+            }
+            Self::Chart(_) | Self::LogViewer(_) | Self::ConfigCard(_) | Self::DiskStorage(_) => Vec::new(),
+        }
+    }
+
     /// What it declares under a name that `is` takes for `action`.
     fn declares(&self, action: &str, is: fn(&str, &str) -> bool, data: Option<&Values>) -> Option<Declared> {
-        let free = |safety, endpoint| Declared {
-            safety,
-            gates: Vec::new(),
-            asks: Vec::new(),
-            endpoint,
-        };
         match self {
             Self::Form(part) => {
                 let config = part
@@ -251,15 +339,7 @@ impl Component {
                     endpoint: None,
                 })
             }
-            Self::Progress(part) => {
-                let cancel = part.config.as_ref()?.cancel.as_ref()?;
-                let endpoint = cancel.endpoint.as_ref().map(|endpoint| Endpoint {
-                    method: Some(cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned())),
-                    endpoint: endpoint.clone(),
-                });
-                (cancel.enabled != Some(false) && is(cancel.name(), action)).then(|| free(cancel.safety(), endpoint))
-            }
-            Self::SmartTable(part) => {
+            Self::SmartTable(_) => {
                 let of_table = self
                     .table_actions()
                     .filter(|table| is(table.name(), action) || is(&table.id, action));
@@ -267,12 +347,7 @@ impl Component {
                 // All their gates: nobody can tell by which of them it was asked.
                 let asks: Vec<Field> = of_table.iter().flat_map(|table| table.asks()).collect();
                 let gravest = of_table.into_iter().max_by_key(|table| table.safety());
-                let columns = part.config.as_ref()?.columns.iter().flatten();
-                let buttons = columns.filter_map(|column| match column {
-                    ColumnSpec::Column(column) => column.actions.as_ref(),
-                    ColumnSpec::Name(_) => None,
-                });
-                let of_columns = buttons.flatten().filter(|button| is(&button.kind, action));
+                let of_columns = self.column_actions().filter(|button| is(&button.kind, action));
                 let safety = of_columns.map(ColumnAction::safety).max();
                 let safety = safety.max(gravest.map(TableAction::safety))?;
                 let shut = asks.iter().filter(|field| is_shut(field, data));
@@ -286,20 +361,17 @@ impl Component {
                     endpoint: gravest.and_then(TableAction::endpoint),
                 })
             }
-            Self::DeployWizard(part) => {
-                let docker = part.config.as_ref()?.docker.as_ref()?;
-                let mut variables = docker.environment.iter().flatten();
-                let declared = variables
-                    .any(|(_, variable)| variable.rotate_action.as_deref().is_some_and(|name| is(name, action)));
-                declared.then(|| free(of_name(action).max(Safety::Write), None))
-            }
-            Self::DiscoveryCard(part) => {
-                let endpoint = part.config.as_ref()?.expand_endpoint.clone()?;
-                let endpoint = Endpoint {
-                    method: Some("POST".to_owned()),
-                    endpoint,
-                };
-                is("expand", action).then(|| free(Safety::Destructive, Some(endpoint)))
+            Self::Progress(_) | Self::DeployWizard(_) | Self::DiscoveryCard(_) => {
+                let declared = self
+                    .actions()
+                    .into_iter()
+                    .find(|declared| is(declared.names[0], action))?;
+                Some(Declared {
+                    safety: declared.safety,
+                    gates: Vec::new(),
+                    asks: Vec::new(),
+                    endpoint: declared.endpoint,
+                })
             }
             Self::Chart(_) | Self::LogViewer(_) | Self::ConfigCard(_) | Self::DiskStorage(_) => None,
         }
@@ -340,38 +412,16 @@ impl Manifest {
 
     /// The requests to paths that it declares: buttons of tables, ends of jobs, growing a pool.
     pub fn declared_paths(&self) -> Vec<DeclaredPath> {
-        let mut paths = Vec::new();
-        for (_, component) in self.components() {
-            if let Component::Progress(part) = component
-                && let Some(cancel) = part.config.as_ref().and_then(|config| config.cancel.as_ref())
-                && let Some(endpoint) = cancel.endpoint.as_ref().filter(|_| cancel.enabled != Some(false))
-            {
-                paths.push(DeclaredPath {
-                    method: cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned()),
-                    path: endpoint.clone(),
-                    safety: cancel.safety(),
-                });
-            }
-            if let Component::DiscoveryCard(part) = component
-                && let Some(path) = part.config.as_ref().and_then(|config| config.expand_endpoint.as_ref())
-            {
-                paths.push(DeclaredPath {
-                    method: "POST".to_owned(),
-                    path: path.clone(),
-                    safety: Safety::Destructive,
-                });
-            }
-            for table in component.table_actions() {
-                if let Some(Endpoint { method, endpoint }) = table.endpoint() {
-                    paths.push(DeclaredPath {
-                        method: method.unwrap_or_default(),
-                        path: endpoint,
-                        safety: table.safety(),
-                    });
-                }
-            }
-        }
-        paths
+        let actions = self.components().flat_map(|(_, component)| component.actions());
+        let paths = actions.filter_map(|action| {
+            let Endpoint { method, endpoint } = action.endpoint?;
+            Some(DeclaredPath {
+                method: method.unwrap_or_default(),
+                path: endpoint,
+                safety: action.safety,
+            })
+        });
+        paths.collect()
     }
 
     /// What the manifest says of a request to a path; `None` when it declares no such request. The gravest of all that fit,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// One step down into a value.
@@ -26,6 +27,35 @@ impl Step {
                 Some(Err(_)) | None => Self::Name(piece.to_owned()),
             })
             .collect()
+    }
+
+    /// The name to which it leads.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::At(_) => None,
+        }
+    }
+
+    /// What stands there in this value.
+    pub(super) fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        match self {
+            Self::Name(name) => value.get(name),
+            Self::At(index) => value.get(index),
+        }
+    }
+
+    /// The place to which all of them lead, as a flaw names it.
+    pub(super) fn place(all: &[Self]) -> String {
+        let mut place = String::new();
+        for step in all {
+            match step {
+                Self::Name(name) if place.is_empty() => place.push_str(name),
+                Self::Name(name) => place += &format!(".{name}"),
+                Self::At(index) => place += &format!("[{index}]"),
+            }
+        }
+        place
     }
 }
 

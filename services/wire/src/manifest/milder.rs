@@ -1,71 +1,52 @@
 //! Whether what is left of a manifest is milder than the whole of it.
 //!
 //! Several places may declare one action, and the gravest of them counts. So whatever is left out of a manifest, for however small
-//! a flaw, could have been what shut a gate. What the manifest says of how grave its actions are is therefore read here from
-//! whatever JSON says it, before and after, and held against what the reader makes of what is left. Pure.
+//! a flaw, could have been what shut a gate. What it said ([`super::lost`]) is held against what is still declared: the same name in
+//! the same component, and each request that may be of both. Where it cannot be told that nothing became milder, it did. Pure.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::declared::{is_of, loosely, of_name};
-use super::flaw::Flaw;
-use super::{Cancel, ColumnAction, Manifest, Safety, TableAction};
+use super::declared::{is_gated, is_of, loosely};
+use super::flaw::{FLAWS_MAX, Flaw};
+use super::lost::Lost;
+use super::{Endpoint, Manifest, Safety};
 
-/// How an action can be asked for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Road {
-    component: String,
-    /// Its name, where it has one.
-    name: Option<String>,
-    method: String,
-    path: String,
-}
+/// Most names and paths of what is left out that are held against all others: of so many flaws as are told, each may lose an action
+/// with name, id and path.
+const LOST_MAX: usize = 4 * FLAWS_MAX;
 
-/// What is said of it: where, and how grave it is.
-#[derive(Clone, Debug)]
-struct Said {
-    place: String,
-    safety: Safety,
-}
-
-type AllSaid = BTreeMap<Road, Said>;
-
-/// The places of the whole manifest of which something was left out, so that an action which is still declared became milder.
-pub(super) fn milder(whole: &Value, left: &Value, manifest: &Manifest) -> Vec<Flaw> {
-    let kept = all_said(left);
-    let lost: AllSaid = all_said(whole)
-        .into_iter()
-        .filter(|(road, said)| kept.get(road).is_none_or(|kept| kept.safety < said.safety))
-        .collect();
-    if lost.is_empty() {
+/// The flaws by which an action that is still declared became milder.
+pub(super) fn milder(lost: &[Lost], manifest: &Manifest) -> Vec<Flaw> {
+    let lost = lost
+        .iter()
+        .filter(|Lost { demand, .. }| demand.safety > Safety::Read || demand.is_gated || demand.form.is_some());
+    let lost: Vec<&Lost> = lost.collect();
+    let Some(first) = lost.first() else {
         return Vec::new();
+    };
+    let count: usize = lost
+        .iter()
+        .map(|Lost { demand, .. }| demand.names.len() + demand.paths.len())
+        .sum();
+    if count > LOST_MAX {
+        return vec![Flaw {
+            path: first.place.clone(),
+            what: format!("from here on, {count} names and paths of actions would be left out"),
+            expected: format!("at most {LOST_MAX} of them"),
+        }];
     }
-    let judged: Vec<(&Road, Vec<String>, Judged)> = kept
-        .keys()
-        .map(|road| (road, parts(&road.path), Judged::of(road, manifest)))
-        .collect();
+    let kept = Kept::of(manifest);
     let mut flaws: Vec<Flaw> = Vec::new();
-    for (road, said) in lost {
-        let (method, path) = (&road.method, parts(&road.path));
-        let now = judged.iter().filter_map(|(other, other_path, judged)| {
-            let is_same = road.name.is_some() && (&road.component, &road.name) == (&other.component, &other.name);
-            let own = judged.own.filter(|_| is_same);
-            let meets = other.method.eq_ignore_ascii_case(method) && meet(&path, other_path);
-            own.into_iter().chain(judged.call.filter(|_| meets)).min()
-        });
-        if let Some(now) = now.min().filter(|now| *now < said.safety)
-            && flaws.iter().all(|flaw| flaw.path != said.place)
+    for lost in lost {
+        if flaws.iter().all(|flaw| flaw.path != lost.place)
+            && let Some((what, expected)) = kept.lacks(lost)
         {
             flaws.push(Flaw {
-                path: said.place,
-                what: format!(
-                    "it cannot be taken, and without it {:?} would be {}",
-                    road.name.unwrap_or(road.path),
-                    word(now)
-                ),
-                expected: format!("no flaw in what says that it is {}", word(said.safety)),
+                path: lost.place.clone(),
+                what: format!("it cannot be taken, and without it {what}"),
+                expected,
             });
         }
     }
@@ -80,221 +61,134 @@ fn word(safety: Safety) -> &'static str {
     }
 }
 
-/// What the reader makes of a road.
-struct Judged {
-    /// Asked for by its name.
-    own: Option<Safety>,
-    /// As a request.
-    call: Option<Safety>,
+/// What is still declared, each once.
+struct Kept<'m> {
+    /// By component and name.
+    named: BTreeMap<(&'m str, &'m str), Named<'m>>,
+    requests: Vec<Request>,
 }
 
-impl Judged {
-    fn of(road: &Road, manifest: &Manifest) -> Self {
-        let call = (road.method == "POST").then(|| manifest.declared_call(&road.path));
-        let name = road.name.as_deref();
-        Self {
-            own: name
-                .and_then(|name| manifest.declared(&road.component, name))
-                .map(|declared| declared.safety),
-            call: manifest.declared_path(&road.method, &road.path).max(call.flatten()),
-        }
-    }
+struct Named<'m> {
+    safety: Safety,
+    /// What each of its buttons asks before.
+    forms: Vec<&'m Value>,
+    is_gated: bool,
 }
 
-fn parts(path: &str) -> Vec<String> {
-    loosely(path).split('/').map(str::to_owned).collect()
+/// A request that is declared, or was.
+struct Request {
+    method: String,
+    path: String,
+    parts: Vec<String>,
+    safety: Safety,
 }
 
-/// Whether one request may be of both patterns.
-fn meet(one: &[String], other: &[String]) -> bool {
-    let mut pairs = one.iter().zip(other);
-    one.len() == other.len()
-        && pairs.all(|(one, other)| {
-            one == other || one.contains('{') && other.contains('{') || is_of(one, other) || is_of(other, one)
-        })
-}
-
-fn text<'v>(of: &'v Value, key: &str) -> Option<&'v str> {
-    of.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-fn is_true(value: Option<&Value>) -> bool {
-    value.is_some_and(|value| {
-        *value == Value::Bool(true) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"))
-    })
-}
-
-/// The items of a list, or of what stands where a list should, each with its place.
-fn items<'v>(of: &'v Value, key: &str, place: &str) -> Vec<(String, &'v Value)> {
-    let place = format!("{place}.{key}");
-    match of.get(key) {
-        Some(Value::Array(items)) => {
-            let numbered = items.iter().enumerate();
-            numbered.map(|(at, item)| (format!("{place}[{at}]"), item)).collect()
-        }
-        Some(one @ Value::Object(map)) => {
-            let named = map.iter().map(|(name, item)| (format!("{place}.{name}"), item));
-            std::iter::once((place.clone(), one)).chain(named).collect()
-        }
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => Vec::new(),
-    }
-}
-
-/// What says how grave it is, of a button, as far as it can be read.
-fn gravity(of: &Value) -> Map<String, Value> {
-    let one_of = |key: &str, words: &[&str]| {
-        let word = text(of, key)?.trim().to_ascii_lowercase();
-        words.contains(&word.as_str()).then_some(word)
-    };
-    let mut kept = Map::new();
-    kept.insert(
-        "safety".to_owned(),
-        json!(one_of("safety", &["read", "write", "destructive"])),
-    );
-    kept.insert(
-        "safety_tier".to_owned(),
-        json!(one_of("safety_tier", &["green", "yellow", "red"])),
-    );
-    kept.insert("destructive".to_owned(), is_true(of.get("destructive")).into());
-    kept
-}
-
-fn all_said(manifest: &Value) -> AllSaid {
-    let mut all = Gathered::default();
-    for (place, page) in items(manifest, "pages", "") {
-        for (place, component) in items(page, "components", &place) {
-            let Some(config) = component.get("config") else {
-                continue;
-            };
-            text(component, "id").unwrap_or("").clone_into(&mut all.component);
-            let place = format!("{}.config", place.trim_start_matches('.'));
-            match text(component, "type") {
-                Some("form") => all.form(config, &place),
-                Some("progress") => all.progress(config, &place),
-                Some("smart-table") => all.table(config, &place),
-                Some("discovery-card") => all.discovery(config, &place),
-                Some("deploy-wizard") => all.wizard(config, &place),
-                _ => {}
-            }
-        }
-    }
-    all.said
-}
-
-#[derive(Default)]
-struct Gathered {
-    component: String,
-    said: AllSaid,
-}
-
-impl Gathered {
-    fn add(&mut self, name: Option<&str>, method: &str, path: &str, place: &str, safety: Safety) {
-        let road = Road {
-            component: self.component.clone(),
-            name: name.map(str::to_owned),
-            method: method.to_ascii_uppercase(),
-            path: path.to_owned(),
+impl<'m> Kept<'m> {
+    fn of(manifest: &'m Manifest) -> Self {
+        let mut named: BTreeMap<(&str, &str), Named<'_>> = BTreeMap::new();
+        // What is called by a name is judged by itself, too: a GET is held against that alone.
+        let mut requests: BTreeMap<(bool, String, String), Safety> = BTreeMap::new();
+        let mut ask = |is_call: bool, method: &str, path: String, safety: Safety| {
+            let known = requests
+                .entry((is_call, method.to_ascii_uppercase(), path))
+                .or_insert(safety);
+            *known = safety.max(*known);
         };
-        let said = self.said.entry(road).or_insert_with(|| Said {
-            place: place.to_owned(),
-            safety,
-        });
-        if said.safety < safety {
-            (said.place, said.safety) = (place.to_owned(), safety);
-        }
-    }
-
-    fn named(&mut self, name: &str, place: &str, safety: Safety) {
-        if !name.is_empty() {
-            self.add(Some(name), "POST", &format!("/api/{name}"), place, safety);
-        }
-    }
-
-    fn form(&mut self, config: &Value, place: &str) {
-        let Some(action) = text(config, "action") else { return };
-        let fields = items(config, "fields", place);
-        let gated = fields.iter().any(|(_, field)| is_true(field.get("security_gate")));
-        let mut kept = gravity(config);
-        kept.remove("safety_tier");
-        kept.insert("type".to_owned(), action.into());
-        if let Ok(said) = ColumnAction::deserialize(Value::Object(kept)) {
-            let said = said.safety();
-            self.named(action, place, if gated { Safety::Destructive } else { said });
-        }
-    }
-
-    fn progress(&mut self, config: &Value, place: &str) {
-        let Some(cancel) = config
-            .get("cancel")
-            .filter(|cancel| cancel.get("enabled") != Some(&Value::Bool(false)))
-        else {
-            return;
-        };
-        let place = format!("{place}.cancel");
-        let read = Cancel {
-            action: text(cancel, "action").map(str::to_owned),
-            ..Cancel::default()
-        };
-        self.named(read.name(), &place, read.safety());
-        if let Some(path) = text(cancel, "endpoint") {
-            let method = text(cancel, "method").unwrap_or("DELETE");
-            self.add(None, method, path, &place, read.safety());
-        }
-    }
-
-    fn table(&mut self, config: &Value, place: &str) {
-        for key in ["row_actions", "toolbar_actions", "bulk_actions"] {
-            for (place, button) in items(config, key, place) {
-                self.button(button, &place);
-            }
-        }
-        for (place, column) in items(config, "columns", place) {
-            for (place, button) in items(column, "actions", &place) {
-                let mut kept = gravity(button);
-                kept.insert("type".to_owned(), text(button, "type").unwrap_or("").into());
-                if let Ok(read) = ColumnAction::deserialize(Value::Object(kept)) {
-                    self.named(&read.kind, &place, read.safety());
+        for (_, component) in manifest.components() {
+            for action in component.actions() {
+                let [name, id] = action.names;
+                for name in [Some(name), Some(id).filter(|id| *id != name)].into_iter().flatten() {
+                    ask(true, "POST", format!("/api/{name}"), action.safety);
+                    let known = named.entry((component.id(), name)).or_insert_with(|| Named {
+                        safety: action.safety,
+                        forms: Vec::new(),
+                        is_gated: false,
+                    });
+                    known.safety = known.safety.max(action.safety);
+                    known.forms.extend(action.form);
+                    known.is_gated |= action.form.is_some_and(|form| is_gated(form, 0));
+                }
+                if let Some(Endpoint { method, endpoint }) = action.endpoint {
+                    ask(false, &method.unwrap_or_default(), endpoint, action.safety);
                 }
             }
         }
-    }
-
-    fn button(&mut self, button: &Value, place: &str) {
-        let mut kept = gravity(button);
-        let action = match button.get("action") {
-            Some(path @ Value::Object(_)) => text(path, "endpoint").map(|endpoint| {
-                let method = text(path, "method").map(str::to_ascii_uppercase);
-                json!({ "method": method, "endpoint": endpoint })
-            }),
-            _ => text(button, "action").map(Value::from),
-        };
-        kept.insert("id".to_owned(), text(button, "id").unwrap_or("").into());
-        kept.insert("action".to_owned(), action.unwrap_or(Value::Null));
-        kept.insert("form".to_owned(), button.get("form").cloned().unwrap_or(Value::Null));
-        let Ok(read) = TableAction::deserialize(Value::Object(kept)) else {
-            return;
-        };
-        self.named(&read.id, place, read.safety());
-        self.named(read.name(), place, read.safety());
-        if let Some(path) = read.endpoint() {
-            let method = path.method.unwrap_or_default();
-            self.add(None, &method, &path.endpoint, place, read.safety());
+        let requests = requests.into_iter().map(|((_, method, path), safety)| Request {
+            method,
+            parts: parts(&path),
+            path,
+            safety,
+        });
+        Self {
+            requests: requests.collect(),
+            named,
         }
     }
 
-    fn discovery(&mut self, config: &Value, place: &str) {
-        if let Some(path) = text(config, "expand_endpoint") {
-            self.named("expand", place, Safety::Destructive);
-            self.add(None, "POST", path, place, Safety::Destructive);
-        }
-    }
-
-    fn wizard(&mut self, config: &Value, place: &str) {
-        let Some(docker) = config.get("docker") else { return };
-        for (place, variable) in items(docker, "environment", &format!("{place}.docker")) {
-            if let Some(action) = text(variable, "rotate_action") {
-                self.named(action, &place, of_name(action).max(Safety::Write));
+    /// What became milder without this, and what was expected.
+    fn lacks(&self, Lost { component, demand, .. }: &Lost) -> Option<(String, String)> {
+        let in_place = (component.as_str(), "")..;
+        let in_place = self
+            .named
+            .range(in_place)
+            .take_while(|((other, _), _)| other == component);
+        let is_name = |name: &str| demand.names.iter().any(|lost| lost.eq_ignore_ascii_case(name));
+        for ((_, name), kept) in in_place.filter(|((_, name), _)| is_name(name)) {
+            if kept.safety < demand.safety {
+                return Some(became(name, kept.safety, demand.safety));
+            }
+            if demand.is_gated || kept.is_gated && demand.form.is_some() {
+                let is_same = |form: &&Value| Some(*form) == demand.form.as_ref();
+                if kept.forms.is_empty() || !kept.forms.iter().all(is_same) {
+                    return Some((
+                        format!("{name:?} would not ask all that its gate hangs on"),
+                        "no flaw in what is asked before it".to_owned(),
+                    ));
+                }
             }
         }
+        let named = demand.names.iter().map(|name| (Some("POST"), format!("/api/{name}")));
+        for (method, path) in named.chain(demand.paths.iter().cloned()) {
+            let parts = parts(&path);
+            let milder = self
+                .requests
+                .iter()
+                .find(|kept| kept.safety < demand.safety && kept.meets(method, &parts));
+            if let Some(kept) = milder {
+                return Some(became(&kept.path, kept.safety, demand.safety));
+            }
+            // Undeclared, a GET is a look that anybody may ask for.
+            let mut gets = self.requests.iter().filter(|kept| kept.method == "GET");
+            if method == Some("GET") && demand.safety > Safety::Read && gets.all(|kept| kept.path != path) {
+                return Some(became(&path, Safety::Read, demand.safety));
+            }
+        }
+        None
+    }
+}
+
+fn became(name: &str, now: Safety, before: Safety) -> (String, String) {
+    (
+        format!("{name:?} would be {}", word(now)),
+        format!("no flaw in what says that it is {}", word(before)),
+    )
+}
+
+fn parts(path: &str) -> Vec<String> {
+    let path = loosely(path.trim());
+    path.trim_start_matches('/').split('/').map(str::to_owned).collect()
+}
+
+impl Request {
+    /// Whether one request may be of this and of that; without a method of any.
+    fn meets(&self, method: Option<&str>, other: &[String]) -> bool {
+        // The end of a job may name its path without the job.
+        let longer = usize::from(self.method == "DELETE");
+        let mut pairs = self.parts.iter().zip(other);
+        method.is_none_or(|method| method == self.method)
+            && self.parts.len().abs_diff(other.len()) <= longer
+            && pairs.all(|(one, other)| {
+                one == other || one.contains('{') && other.contains('{') || is_of(one, other) || is_of(other, one)
+            })
     }
 }

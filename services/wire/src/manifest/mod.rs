@@ -8,6 +8,7 @@
 mod declared;
 mod edit;
 mod flaw;
+mod lost;
 mod milder;
 mod parts;
 mod reference;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::edit::{Edit, edited};
 use super::flaw::{FLAWS_MAX, Flaw, Remedy};
+use super::lost::lost;
 use super::milder::milder;
 use super::{Manifest, looked_at, twice, untyped};
 
@@ -46,6 +47,7 @@ pub fn take(text: &str) -> Result<Taken, Vec<Flaw>> {
         return Err(strict);
     }
     let mut told: Vec<Flaw> = Vec::new();
+    let mut gone = Vec::new();
     let mut left = text.to_owned();
     for _ in 0..ROUNDS {
         let Ok(value) = serde_json::from_str(&left) else {
@@ -60,10 +62,14 @@ pub fn take(text: &str) -> Result<Taken, Vec<Flaw>> {
                 Remedy::Refused => return Err(found.into_vec()),
                 Remedy::Without(at) => {
                     told.push(flaw.clone());
-                    edits.push(Edit {
+                    let edit = Edit {
                         at: at.clone(),
                         put: None,
-                    });
+                    };
+                    if !edits.contains(&edit) {
+                        gone.extend(lost(&value, at));
+                        edits.push(edit);
+                    }
                 }
                 Remedy::Borne => borne.push(flaw.clone()),
             }
@@ -75,8 +81,7 @@ pub fn take(text: &str) -> Result<Taken, Vec<Flaw>> {
         if edits.is_empty() {
             told.append(&mut borne);
             let manifest = Manifest::deserialize(&value).map_err(|error| vec![untyped(&error)])?;
-            let whole = serde_json::from_str(text).map_err(|_| strict)?;
-            let mut milder = milder(&whole, &value, &manifest);
+            let mut milder = milder(&gone, &manifest);
             if !milder.is_empty() {
                 milder.append(&mut told);
                 milder.truncate(FLAWS_MAX);
