@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Most that are remembered: enough to tell each once; past that, telling twice does no harm.
-const MOST: usize = 100;
+/// Most that are remembered: of sixty drives several phases each. Past that the one that was longest silent is forgotten, and is
+/// told again when it speaks.
+const MOST: usize = 400;
 
 /// Below this percent a phase begins anew: a percent that flickers at its end does not.
 const BEGINS: f64 = 50.0;
@@ -24,7 +25,8 @@ impl Phases {
         let key = (job.to_owned(), phase.to_owned());
         if percent >= 100.0 {
             if self.0.len() >= MOST && !self.0.contains_key(&key) {
-                self.0.clear();
+                let oldest = self.0.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
+                oldest.and_then(|oldest| self.0.remove(&oldest));
             }
             return self.0.insert(key, now).is_none();
         }
@@ -50,6 +52,24 @@ mod tests {
         assert_eq!(ends.count(), 1);
         let flickers = (1000..2000).filter(|at| told(&mut phases, at * 100, if at % 2 == 0 { 100.0 } else { 99.9 }));
         assert_eq!(flickers.count(), 0);
+    }
+
+    #[test]
+    fn of_more_phases_than_are_remembered_those_that_go_on_speaking_are_told_once() {
+        let mut phases = Phases::default();
+        let mut tell = |round: u64, drive: u64| {
+            let at = Duration::from_millis(round * 5000 + drive);
+            ["VERIFY", "SYNC"].map(|phase| phases.ends(at, &format!("drive {drive}"), phase, 100.0))
+        };
+        let told = (0..10).flat_map(|round| (0..60).map(move |drive| (round, drive)));
+        let told = told.flat_map(|(round, drive)| tell(round, drive)).filter(|told| *told);
+        assert_eq!(told.count(), 120);
+        // Of others that come beside them, the sixty are not forgotten.
+        for drive in 60..600 {
+            tell(10 + drive, drive);
+            assert_eq!(tell(10 + drive, 0), [false, false], "{drive}");
+        }
+        assert_eq!(tell(700, 1), [true, true], "long silent, told again");
     }
 
     #[test]
