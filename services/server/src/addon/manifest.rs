@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 use wire::Problem;
 
 /// Longest manifest in bytes. Source: Vigil, manifest validation.
@@ -15,6 +16,9 @@ pub const MANIFEST_MAX: usize = wire::manifest::SIZE_MAX;
 /// Longest version and description kept beside the manifest, in characters.
 const VERSION_MAX: usize = 64;
 const DESCRIPTION_MAX: usize = 1000;
+
+/// Manifests that are read at one time: the longest holds a core for tenths of a second, and the rest is the burn-ins'.
+static SLOTS: Semaphore = Semaphore::const_new(1);
 
 /// A manifest as it is kept and shown: its text as it was sent, because the order of its names is the order in which labels,
 /// variables and axes are shown.
@@ -99,11 +103,26 @@ pub struct Taken {
     pub words: Vec<String>,
 }
 
-/// Takes a manifest, without what can be left out of it.
+/// Takes a manifest, without what can be left out of it; off the runtime's threads, which have to beat meanwhile.
 ///
 /// # Errors
-/// Every flaw, each on a line of the detail: its place, what is there, what was expected.
-pub fn read_manifest(sent: &Sent) -> Result<Taken, Problem> {
+/// Every flaw, each on a line of the detail: its place, what is there, what was expected. `internal` where reading broke off.
+pub async fn read_manifest(sent: Sent) -> Result<Taken, Problem> {
+    let broke_off = |error: &(dyn std::error::Error + 'static)| {
+        tracing::error!(error, "reading a manifest broke off");
+        Problem::new("internal", 500, "The manifest was not read")
+            .with("it broke off in the middle; the box's log has why")
+    };
+    let slot = SLOTS.acquire().await.map_err(|error| broke_off(&error))?;
+    let read = tokio::task::spawn_blocking(move || {
+        let read = read(&sent);
+        drop(slot);
+        read
+    });
+    read.await.map_err(|error| broke_off(&error))?
+}
+
+fn read(sent: &Sent) -> Result<Taken, Problem> {
     let read = match sent.kept.is_none() {
         true => Err(wire::manifest::read(&sent.value, sent.length).err().unwrap_or_default()),
         false => wire::manifest::take(sent.kept.text()),
@@ -141,7 +160,7 @@ mod tests {
     #[test]
     fn a_name_that_stands_twice_is_refused_by_its_place() {
         let pages = r#"[{"id":"p","title":"t","title":"u"}]"#;
-        let problem = read_manifest(&sent(&format!(r#"{{"name":"n","version":"1","pages":{pages}}}"#))).unwrap_err();
+        let problem = read(&sent(&format!(r#"{{"name":"n","version":"1","pages":{pages}}}"#))).unwrap_err();
         assert!(
             problem.detail.contains("pages[0].title: stands here again"),
             "{problem:?}"
@@ -154,9 +173,40 @@ mod tests {
             let (front, back) = (r#"{"name":"n","version":"1","#, r#""pages":[{"id":"p","title":"t"}]}"#);
             format!("{front}{}{back}", " ".repeat(length - front.len() - back.len()))
         };
-        assert!(read_manifest(&sent(&of(MANIFEST_MAX))).is_ok());
-        let problem = read_manifest(&sent(&of(MANIFEST_MAX + 1))).unwrap_err();
+        assert!(read(&sent(&of(MANIFEST_MAX))).is_ok());
+        let problem = read(&sent(&of(MANIFEST_MAX + 1))).unwrap_err();
         assert!(problem.detail.contains("262145 bytes"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn while_the_longest_manifests_are_read_the_runtime_goes_on() {
+        use std::time::{Duration, Instant};
+
+        let rows: Vec<Value> = (0..4800)
+            .map(|n| serde_json::json!({ "id": format!("b{n}"), "action": { "endpoint": format!("/api/b{n}") } }))
+            .collect();
+        let lost = serde_json::json!([{ "id": "z", "destructive": true, "hidden": "no" }]);
+        let config = serde_json::json!({ "toolbar_actions": rows, "row_actions": lost });
+        let table = serde_json::json!({ "type": "smart-table", "id": "t", "config": config });
+        let pages = serde_json::json!([{ "id": "p", "title": "t", "components": [table] }]);
+        let text = serde_json::json!({ "name": "n", "version": "1", "pages": pages }).to_string();
+        assert!(text.len() <= MANIFEST_MAX);
+        let all: Vec<_> = (0..3).map(|_| tokio::spawn(read_manifest(sent(&text)))).collect();
+        // This runtime has one thread: whatever else holds it is seen.
+        let begun = Instant::now();
+        let (mut last, mut longest) = (begun, Duration::ZERO);
+        while !all.iter().all(tokio::task::JoinHandle::is_finished) {
+            tokio::task::yield_now().await;
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+        let all_of_it = begun.elapsed();
+        for one in all {
+            let taken = one.await.unwrap().unwrap();
+            assert_eq!(taken.words.len(), 1, "{:?}", taken.words);
+        }
+        // One after the other on this thread, each would be a third of it.
+        assert!(longest < all_of_it / 4, "{longest:?} of {all_of_it:?} without a beat");
     }
 
     #[test]
@@ -173,11 +223,11 @@ mod tests {
 
     #[test]
     fn every_flaw_stands_on_a_line() {
-        let problem = read_manifest(&sent(r#"{"name":"","pages":[{"id":1}]}"#)).unwrap_err();
+        let problem = read(&sent(r#"{"name":"","pages":[{"id":1}]}"#)).unwrap_err();
         let lines: Vec<&str> = problem.detail.lines().collect();
         assert_eq!(problem.status, 400);
         assert_eq!(lines.len(), 4, "{lines:#?}");
         assert!(lines[1].starts_with("version: it is missing; expected "), "{lines:#?}");
-        assert!(read_manifest(&sent(r#"{"name":"  ","version":"1","pages":[{"id":"p","title":"t"}]}"#)).is_err());
+        assert!(read(&sent(r#"{"name":"  ","version":"1","pages":[{"id":"p","title":"t"}]}"#)).is_err());
     }
 }

@@ -339,7 +339,7 @@ impl App {
             );
             return self.feed(Input::Word { addon, what }).await;
         }
-        let kept = match read_manifest(&manifest) {
+        let kept = match read_manifest(manifest).await {
             Ok(taken) => {
                 let now = self.clock.now().wall;
                 let told = serde_json::json!({ "name": taken.name, "version": taken.version });

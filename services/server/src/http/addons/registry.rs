@@ -220,7 +220,7 @@ pub(super) async fn register(
     }
     // Looked at before anything is made: a bad manifest costs neither token nor number.
     let manifest = match form.manifest {
-        Some(manifest) => Some(read_manifest(&manifest)?),
+        Some(manifest) => Some(read_manifest(manifest).await?),
         None => None,
     };
     let now = app.clock.now();
@@ -333,7 +333,7 @@ pub(super) async fn connect(
     }
     let read = async {
         let Json(form): Json<WithManifest> = Json::from_request(request, &()).await?;
-        let read = read_manifest(&form.manifest)?;
+        let read = read_manifest(form.manifest).await?;
         Ok::<_, Refusal>(read)
     };
     let Taken {
@@ -385,7 +385,7 @@ pub(super) async fn upsert(
         description,
         kept: manifest,
         words,
-    } = read_manifest(&form.manifest)?;
+    } = read_manifest(form.manifest).await?;
     let now = app.clock.now().wall;
     let known = app
         .addons
