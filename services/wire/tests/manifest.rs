@@ -804,18 +804,23 @@ fn a_manifest_of_thousands_of_buttons_is_taken_about_as_fast_as_it_is_read() {
         all.collect::<Vec<_>>()
     };
     let flawed = json!({ "id": "z", "action": { "endpoint": "/api/c/{a}" }, "destructive": true, "hidden": "no" });
+    // Nanoseconds that this thread computed: what else a busy machine does is none of it.
+    let worked = || {
+        let counted = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        counted.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
     let time = |config: Value| {
         let text = with("smart-table", &config).to_string();
         assert!(text.len() <= manifest::SIZE_MAX);
-        let before = std::time::Instant::now();
-        (manifest::take(&text).is_ok(), before.elapsed())
+        let before = worked();
+        (manifest::take(&text).is_ok(), worked() - before)
     };
     let (is_taken, read) = time(json!({ "toolbar_actions": buttons("b") }));
     assert!(is_taken);
     let (is_taken, in_part) = time(json!({ "toolbar_actions": buttons("b/"), "row_actions": [flawed] }));
     assert!(is_taken);
     // Hundreds of times as long where each button is looked for among all.
-    assert!(in_part < read * 40, "{in_part:?}, and {read:?} without a flaw");
+    assert!(in_part < read * 40, "{in_part} ns, and {read} ns without a flaw");
 }
 
 #[test]
