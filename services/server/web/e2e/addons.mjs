@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Box, until } from "./box.mjs";
-import { inspect, visit } from "./browser.mjs";
+import { arrive, inspect, visit } from "./browser.mjs";
 import { hostile, HOSTILE, MANIFEST, ScriptedAddon } from "./scripted.mjs";
 import { connect } from "./socket.mjs";
 import { assert, tester } from "./test.mjs";
@@ -70,7 +70,7 @@ export async function addons(browser, width, scheme, count) {
       await dialog.getByRole("button", { name: "Register it" }).click();
       await dialog.locator(".problem").getByText(/pages\[0\]\.components\[0\]\.type/).waitFor();
       assert("nothing was made of a bad manifest", (await (await page.request.get("/api/addons")).json()).length === 1);
-      assert("and its token is gone", (await (await page.request.get("/api/addons/tokens")).json()).every((one) => one.addon_id !== null));
+      await until("its token to be gone", async () => (await (await page.request.get("/api/addons/tokens")).json()).every((one) => one.addon_id !== null));
       await choose("manifest.json", JSON.stringify(MANIFEST));
       await dialog.getByText(/manifest.json is read; the box checks it/).waitFor();
       await shot("new");
@@ -449,8 +449,7 @@ export async function addons(browser, width, scheme, count) {
     await test("320 px, keys alone, settings", async () => {
       await page.setViewportSize({ width: 320, height: 640 });
       for (const path of ["/addons", ...MANIFEST.pages.map((one) => `/addons/${id}/${one.id}`), "/settings"]) {
-        await page.goto(path);
-        await page.locator("main h1, main h2").first().waitFor();
+        await arrive(page, path);
         await page.waitForTimeout(300);
         const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert(`${path} fits into 320 px, ${over} px too wide`, over <= 0);

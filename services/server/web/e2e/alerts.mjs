@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 
 import { Box, until } from "./box.mjs";
-import { inspect, launch, visit } from "./browser.mjs";
+import { atOnce, inspect, launch, visit } from "./browser.mjs";
 import { assert, SETTLES_MS, tester } from "./test.mjs";
 
 const PASSWORD = "correct horse battery";
@@ -30,6 +30,7 @@ export async function alerts(browser, width, scheme, count) {
   let page, context, complaints;
   const test = tester(width, count, () => ({ page, complaints, box }));
   const channel = (name) => page.locator(".chan", { hasText: name });
+  const banners = async () => (await (await page.request.get("/api/v1/box")).json()).banners;
   try {
     await box.open();
     ({ page, context, complaints } = await visit(browser, box.url, width, scheme));
@@ -115,8 +116,7 @@ export async function alerts(browser, width, scheme, count) {
       const refused = await page.request.post("/api/v1/session", { headers: { "X-Requested-With": "XMLHttpRequest" }, data: { username: "mara", password: "not this one" } });
       assert(`the wrong password answered ${refused.status()}`, refused.status() === 401);
       await until("the first line", () => hook.got.slice(before).some(({ path, body }) => path === "/signed" && /goes on to boss after 20 min/.test(body.message)));
-      const { banners } = await (await page.request.get("/api/v1/box")).json();
-      assert("everybody is told", banners.some(({ text }) => text.startsWith("One alert is not acknowledged")));
+      await until("everybody to be told", async () => (await banners()).some(({ text }) => text.startsWith("One alert is not acknowledged")));
       // The list follows by itself.
       await page.getByText(/Goes on to boss at .*\d\d:\d\d/).waitFor();
       await inspect(page, `alerts-open-${width}`);
@@ -147,14 +147,15 @@ export async function alerts(browser, width, scheme, count) {
       await channel("Webhook").getByText("switched off", { exact: true }).waitFor();
       assert("it asks for nobody any more", (await channel("Webhook").getByRole("button", { name: /^Leave it off/ }).count()) === 0);
       assert("the focus is not lost", await page.evaluate(() => document.activeElement !== document.body));
-      const { banners } = await (await page.request.get("/api/v1/box")).json();
-      assert("the banner is gone", !banners.some(({ text }) => text.includes("switched itself off")));
+      await until("the banner to go", async () => !(await banners()).some(({ text }) => text.includes("switched itself off")));
       hook.status = 204;
       await page.waitForTimeout(SETTLES_MS);
-      await channel("Webhook").getByRole("button", { name: /^Switch on/ }).press("Enter");
-      await channel("Webhook").getByRole("button", { name: /^Switch off/ }).waitFor();
       // Whoever presses twice wants it on.
-      await page.keyboard.press("Enter");
+      await atOnce(page, async () => {
+        await channel("Webhook").getByRole("button", { name: /^Switch on/ }).press("Enter");
+        await channel("Webhook").getByRole("button", { name: /^Switch off/ }).waitFor();
+        await page.keyboard.press("Enter");
+      });
       await page.waitForTimeout(SETTLES_MS);
       const isOn = async () => (await (await page.request.get("/api/notifications/services")).json())[0].enabled;
       assert("it is on", await isOn());
@@ -199,7 +200,7 @@ export async function alerts(browser, width, scheme, count) {
     await test("alerts: a channel is removed, and a press that comes twice asks alone", async () => {
       await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
       const sure = page.getByRole("button", { name: "Yes, remove it" });
-      await page.getByRole("button", { name: "Remove…" }).dblclick();
+      await atOnce(page, () => page.getByRole("button", { name: "Remove…" }).dblclick());
       await sure.waitFor();
       await page.waitForTimeout(SETTLES_MS);
       assert("it is still there", await sure.isVisible());

@@ -3,7 +3,7 @@
  * armed gate, a file that is brought again, a name that is taken, an answer that did not come, a lost password, an update.
  */
 import { until } from "./box.mjs";
-import { inspect, visit } from "./browser.mjs";
+import { arrive, inspect, visit } from "./browser.mjs";
 import { Played } from "./played.mjs";
 import { assert, tester } from "./test.mjs";
 
@@ -11,10 +11,7 @@ export async function awry(browser, width, scheme, count) {
   const box = await new Played().open();
   const { page, context, complaints } = await visit(browser, box.url, width, scheme);
   const test = tester(width, count, () => ({ page, complaints, box: { output: "" } }));
-  const at = async (path) => {
-    await page.goto(path);
-    await page.locator("main h1, main h2").first().waitFor();
-  };
+  const at = (path) => arrive(page, path);
 
   try {
     await test("gate: a drive that is pulled while it is armed is named there, and shuts the button until it is back", async () => {
@@ -144,7 +141,8 @@ export async function awry(browser, width, scheme, count) {
       const attempt = async () => {
         await page.getByLabel("Name").fill("mara");
         await page.getByLabel("Password").fill("what was it");
-        await page.getByRole("button", { name: "Log in" }).click();
+        // With the look that follows a refusal: told late, it would take the door away from under the next attempt.
+        await Promise.all([page.waitForResponse("**/api/v1/box"), page.getByRole("button", { name: "Log in", exact: true }).click()]);
       };
       box.session = null;
       await at("/events");
@@ -197,7 +195,9 @@ export async function awry(browser, width, scheme, count) {
       await page.getByRole("link", { name: "Events" }).filter({ visible: true }).click();
       await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor();
       box.say("drives", drives);
-      await page.waitForTimeout(500);
+      // Told behind them: once it is there, they are.
+      box.say("event", { ...box.state.events[0], seq: 1000, id: "e1000", ts: new Date().toISOString(), message: "the drives are told" });
+      await page.getByText("the drives are told").waitFor();
       await page.getByRole("link", { name: "Bench", exact: true }).filter({ visible: true }).click();
       await page.locator(".bay").first().waitFor();
       assert("it has not loaded by itself", loads === 0);

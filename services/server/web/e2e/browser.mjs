@@ -26,6 +26,25 @@ export async function visit(browser, url, width, colorScheme) {
   return { context, page, complaints };
 }
 
+/** Goes to a place, and waits until it is drawn: the door that is shown before has a heading, too. */
+export async function arrive(page, path) {
+  await page.goto(path);
+  await page.locator("main h1, main h2").filter({ hasNotText: "Opening the bench" }).first().waitFor();
+}
+
+/** Does something while the page's clock stands still: there it comes within one moment, however slow this machine is. */
+export async function atOnce(page, run) {
+  await page.evaluate(() => {
+    const at = performance.now();
+    performance.now = () => at;
+  });
+  try {
+    await run();
+  } finally {
+    await page.evaluate(() => delete performance.now);
+  }
+}
+
 /** Roles of what a person acts on: each of them is read out by a name. */
 const ACTS = new Set(["button", "link", "textbox", "searchbox", "checkbox", "radio", "combobox", "listbox", "slider", "spinbutton", "switch", "tab", "menuitem", "option", "progressbar", "dialog", "alertdialog", "heading", "img", "image"]);
 

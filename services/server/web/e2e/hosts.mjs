@@ -1,7 +1,7 @@
 /** The page of hosts: an agent enrols with a token from the page, reports over days, and the page shows what it sent. */
 import { generateKeyPairSync } from "node:crypto";
 
-import { Box } from "./box.mjs";
+import { Box, until } from "./box.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
 import { assert, tester } from "./test.mjs";
 
@@ -60,8 +60,9 @@ export async function hosts(browser, width, scheme, count) {
 
     await test("hosts: each drive has its score, alerts and history", async () => {
       const row = (serial) => page.locator(".hostdrive", { hasText: serial });
-      assert("three drives", (await page.locator(".hostdrive").count()) === 3);
-      assert("a well one has 100", (await row("WELL").locator("summary").textContent()).includes("100"));
+      await until("three drives", async () => (await page.locator(".hostdrive").count()) === 3);
+      // The score of a well one.
+      await row("WELL").locator("summary", { hasText: "100" }).waitFor();
       await row("SICK").locator("summary").click();
       await row("SICK").getByText("20 pending sectors", { exact: false }).first().waitFor();
       await row("SICK").getByRole("img", { name: "Pending over time: 0 to 20" }).waitFor();
@@ -85,8 +86,7 @@ export async function hosts(browser, width, scheme, count) {
     });
 
     await test("hosts: the interval is kept, and a host goes with all its histories", async () => {
-      await page.getByLabel("A report every").selectOption("900");
-      await page.waitForTimeout(300);
+      await Promise.all([page.waitForResponse((response) => response.request().method() === "PUT" && response.ok()), page.getByLabel("A report every").selectOption("900")]);
       await page.reload();
       await page.getByRole("heading", { name: "nas" }).waitFor();
       await page.waitForFunction(() => document.querySelector("#host-every")?.value === "900");

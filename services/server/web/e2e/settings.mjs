@@ -134,11 +134,11 @@ export async function settings(browser, width, scheme, count) {
     await test("wall: without drives it says so, in either theme, and Escape leads back", async () => {
       await page.goto("/wall?theme=light");
       await page.getByText("No drive is plugged in").waitFor();
-      assert("the address has its word", (await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)) === "light");
+      await until("the address to have its word", () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme === "light"));
       await shot("wall-empty");
       await page.keyboard.press("Escape");
       await page.getByRole("navigation", { name: "Places" }).first().waitFor({ state: "attached" });
-      assert("the theme is the system's again", (await page.evaluate(() => document.documentElement.dataset.theme)) === undefined);
+      await until("the theme to be the system's again", () => page.evaluate(() => document.documentElement.dataset.theme === undefined));
     });
 
     if (without) {
