@@ -127,9 +127,11 @@ export function Head({ job }: { job: Job }) {
     }
   };
   const paused = isPaused(job);
-  const busy = pressed.value && !settled(job, pressed.value.what) ? pressed.value.what : null;
+  const press = pressed.value;
+  const busy = press && !settled(job, press.what) ? press.what : null;
+  // Behind the picture: what was pressed since is still asked for.
   useEffect(() => {
-    if (busy === null) pressed.value = null;
+    if (busy === null && pressed.peek() === press) pressed.value = null;
   }, [busy]);
   // What could not be asked can be asked again: an error of before says nothing of now.
   useEffect(() => {
