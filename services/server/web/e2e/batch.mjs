@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { unzipSync } from "fflate";
 import { until } from "./box.mjs";
-import { inspect, visit } from "./browser.mjs";
+import { atOnce, inspect, visit } from "./browser.mjs";
 import { drive, job, Played } from "./played.mjs";
-import { assert, tester } from "./test.mjs";
+import { assert, SETTLES_MS, tester } from "./test.mjs";
 
 const COUNT = 24;
 
@@ -101,6 +101,36 @@ export async function batch(browser, width, scheme, count) {
       await page.getByText("Left to arm.").waitFor({ timeout: 5000 }).catch(async () => {
         throw new Error(`not every label is right: ${JSON.stringify(await fields())}`);
       });
+    });
+
+    await test("bench: a reader of bar codes shows one drive after another, and opens none", async () => {
+      await page.goto("/");
+      const bays = page.locator(".bay");
+      await until("the cards", async () => (await bays.count()) === COUNT);
+      const scan = async (label, ends = ["Enter"]) => {
+        await page.keyboard.type(label);
+        for (const key of ends) await page.keyboard.press(key);
+      };
+      const shown = async ({ serial }) => {
+        await bays.getByRole("link", { name: new RegExp(`^${serial.slice(-4)},`) }).and(page.locator(":focus")).waitFor();
+        assert(`${serial} alone`, (await bays.count()) === 1 && (await page.locator("#search").inputValue()) === serial);
+      };
+      for (const one of [drives[3], drives[4], drives[4], drives[17]]) {
+        await scan(one.serial);
+        await shown(one);
+      }
+      // Some readers end with two.
+      await atOnce(page, () => scan(drives[9].serial, ["Enter", "Enter"]));
+      await shown(drives[9]);
+      await scan("WSD17777");
+      await page.getByText("No drive answers to “WSD17777”.").waitFor();
+      // Some begin with the key of the search.
+      await scan(`/${drives[5].serial}`);
+      await shown(drives[5]);
+      await page.waitForTimeout(SETTLES_MS);
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "Identity" }).waitFor();
+      await page.getByText(drives[5].serial).first().waitFor();
     });
 
     await test("bench: the search knows verdicts, and all that it finds is chosen with one press", async () => {

@@ -1,6 +1,7 @@
 /** Keys that work everywhere on the bench: `/` search, arrows over the bays, `x` choose, `b` burn in, `?` help. */
-import { chosen, helpOpen, search, toggle } from "./state/app";
+import { chosen, helpOpen, monotonic, search, toggle } from "./state/app";
 import { go, isAhead, place } from "./route";
+import { SETTLES_MS } from "./view/settle";
 
 /** A bay's rectangle and its index among the bays. */
 export interface Spot { index: number; x: number; y: number }
@@ -43,36 +44,65 @@ function move(key: string): boolean {
   return true;
 }
 
+/** To the search, where what is typed next takes the place of what stands there: each label that is scanned begins anew. */
+function seek(): void {
+  const field = document.getElementById("search") as HTMLInputElement | null;
+  field?.focus();
+  field?.select();
+}
+
 /** Starts listening. */
 export function startKeys(): void {
+  /** When Enter led out of the search or came again behind that, in milliseconds of this page's clock. */
+  let led = -SETTLES_MS;
   document.addEventListener("keydown", (event) => {
+    const { key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (document.activeElement?.id === "search") {
-      if (event.key === "Escape") {
+    const field = document.activeElement as HTMLInputElement | null;
+    if (field?.id === "search") {
+      if (key === "Escape") {
         search.value = "";
-        (document.activeElement as HTMLElement).blur();
+        field.blur();
       }
-      // To what is found; a reader of bar codes ends with Enter.
-      else if (/^(Enter|ArrowDown)$/.test(event.key) && move(event.key)) event.preventDefault();
+      // To what is found; a reader of bar codes ends with Enter. What nothing answers to makes room for the next label.
+      else if (/^(Enter|ArrowDown)$/.test(key)) {
+        if (move(key)) {
+          event.preventDefault();
+          led = monotonic();
+        } else field.select();
+      }
+      // Before a word it is the key of the search that one is in: a reader may begin each label with it.
+      else if (key === "/" && Number(field.selectionEnd) - Number(field.selectionStart) === search.value.length) event.preventDefault();
       return;
     }
     if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const onBench = place.value.name === "bench";
+    const ahead = isAhead("search");
     let done = true;
     // What is typed faster than the bench is drawn, as a reader of bar codes does, belongs into its search.
-    if (isAhead("search") && event.key.length === 1) search.value += event.key;
-    else if (event.key === "?") helpOpen.value = true;
-    else if (event.key === "/") {
-      const field = document.getElementById("search");
-      if (field) field.focus();
+    if (ahead && key.length === 1) search.value += key;
+    else if (key === "Enter") {
+      // Readers may end with two: the second opens nothing, nor does one meant for the search what had the focus before.
+      if (ahead) document.addEventListener("focusin", seek, { once: true });
+      else if (monotonic() - led < SETTLES_MS) led = monotonic();
+      else done = false;
+    } else if (key === "?") helpOpen.value = true;
+    else if (key === "/") {
+      if (onBench) seek();
       else go("/", "search");
-    } else if (onBench && event.key.startsWith("Arrow")) done = move(event.key);
-    else if (onBench && event.key === "x") {
+    } else if (onBench && key.startsWith("Arrow")) done = move(key);
+    else if (onBench && key === "x") {
       const id = document.activeElement?.closest<HTMLElement>("[data-bay][data-can]")?.dataset["bay"];
       if (id) toggle(id);
       else done = false;
-    } else if (onBench && event.key === "b" && chosen.value.length > 0) go("/burn");
-    else done = false;
+    } else if (onBench && key === "b") {
+      if (chosen.value.length > 0) go("/burn");
+      else done = false;
+    } else {
+      done = false;
+      // The next label, or a word: the browser types it where the focus is by then.
+      if (onBench && /^\S$/.test(key)) seek();
+    }
     if (done) event.preventDefault();
   });
 }

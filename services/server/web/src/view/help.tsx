@@ -9,6 +9,7 @@ export function Help() {
       <p class="sr">Keys that work on the bench</p>
       <dl class="keylist">
         <dt><kbd>/</kbd></dt><dd>search drives by model, serial, place, content, state, verdict</dd>
+        <dt>a label</dt><dd>the same by itself: a bar-code reader shows one drive after another and opens none</dd>
         <dt><kbd>← → ↑ ↓</kbd></dt><dd>move over the bays</dd>
         <dt><kbd>Enter</kbd></dt><dd>open the drive or its test</dd>
         <dt><kbd>x</kbd></dt><dd>choose the drive, or let it go</dd>

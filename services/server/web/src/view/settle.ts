@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { monotonic } from "../state/app";
 
 /** Milliseconds in which a button takes no press after it came where it is, or began to say what it says: longer than a second press comes by itself. */
-const SETTLES_MS = 700;
+export const SETTLES_MS = 700;
 
 /** A line with a button: the same line has the same key the next time; `says`: what its button says, where that changes. */
 export interface Line { key: string | number; says?: string | undefined }
