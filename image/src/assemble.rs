@@ -134,7 +134,8 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
     let modules = Modules::prepare(ws, board, kernel)?;
     let mut content = Content::collect(board, &system, &modules, binaries)?;
     let used = system.iter().flatten().filter(|package| content.has_of(&package.dir));
-    let debian = kernels.iter().chain(used).chain(&boot).map(Part::debian);
+    // Without the boot loader, which no update renews: beside a later slot the list would name another than the stick's.
+    let debian = kernels.iter().chain(used).map(Part::debian);
     let parts = debian.chain(sbom::of_programs(ws)?).collect();
     let bill = dir.join("sbom.spdx.json");
     fs::write(&bill, sbom::document("kiln", env!("CARGO_PKG_VERSION"), parts)).at("writing", &bill)?;
@@ -174,6 +175,11 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
         Source::Bytes(grub::Env::marked("1", "").bytes()),
     );
     on_boot.insert("kiln.toml".into(), Source::File(ws.rootfs().join("kiln.toml")));
+    let of_loader = boot.iter().map(Part::debian).collect();
+    on_boot.insert(
+        sbom::OF_LOADER.into(),
+        Source::Bytes(sbom::document("kiln-loader", env!("CARGO_PKG_VERSION"), of_loader).into_bytes()),
+    );
     if let Some(extra) = &options.test_extra {
         on_boot.insert("kiln/test.cpio".into(), Source::File(extra.clone()));
     }

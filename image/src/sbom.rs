@@ -1,5 +1,5 @@
-//! What an image, an archive or a container is made of, as SPDX 2.3 in JSON: our crates by `Cargo.lock`, the page's libraries by
-//! `package-lock.json`, Debian's packages by what was unpacked.
+//! What a slot, a stick's boot loader, an archive or a container is made of, as SPDX 2.3 in JSON: our crates by `Cargo.lock`, the
+//! page's libraries by `package-lock.json`, Debian's packages by what was unpacked.
 //!
 //! `Cargo.lock` names every crate of the workspace, so the list is a superset of what one program links.
 
@@ -14,6 +14,9 @@ use std::{fmt::Write as _, fs};
 
 /// Where it lies on the running box, below [`crate::system::Content::system`]; the server reads it there.
 pub const IN_IMAGE: &str = "usr/share/doc/kiln/sbom.spdx.json";
+
+/// Where the boot loader's lies on the boot partition: of the packages that the stick was written with, whatever slots came later.
+pub const OF_LOADER: &str = "loader.spdx.json";
 
 /// One component from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,13 +1,20 @@
 //! The image boots: BIOS, UEFI, a slow USB stick, ARM64; and on ARM64 a whole burn-in.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
+use image::board::Board;
+use image::fat32::Reader;
+use image::gpt;
 use image::qemu::{Arch, Bus, Drive, Firmware, Source};
+use image::sbom;
+use image::workspace::Workspace;
 use sha2::{Digest, Sha256};
 use wire::job::Outcome;
 use wire::supervisor::{Medium, Status, UnitState};
 
 use crate::bench::Bench;
+use crate::images::image;
 use crate::lab::{Lab, SOON};
 
 /// What every healthy box shows a minute after power-on; what its supervisor says.
@@ -34,6 +41,13 @@ pub(crate) fn healthy_in(slot: &str, bench: &Bench, via: &str) -> Status {
     assert_eq!(status.boot.slot, slot, "{status:#?}");
     assert!(!status.addresses.is_empty(), "{status:#?}");
     status
+}
+
+/// Names of what a list of parts names.
+fn parts_of(bill: &[u8]) -> Vec<String> {
+    let bill: serde_json::Value = serde_json::from_slice(bill).unwrap();
+    let parts = bill["packages"].as_array().unwrap().iter();
+    parts.map(|part| part["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -65,15 +79,23 @@ fn bios_boots_to_a_box_that_is_claimed_with_the_code_on_its_console() {
     let bill = bench.bytes("GET", "/sbom", &[]).unwrap().body;
     let sum = hex::encode(Sha256::digest(&bill));
     assert_eq!(bench.status().sbom.as_deref(), Some(sum.as_str()));
-    let bill: serde_json::Value = serde_json::from_slice(&bill).unwrap();
-    let parts: Vec<&str> = bill["packages"]
-        .as_array()
+    let parts = parts_of(&bill);
+    for part in ["kiln", "smartmontools", "serde", "preact"] {
+        assert!(parts.iter().any(|name| name == part), "{part} is not among {parts:?}");
+    }
+    // The boot loader's lies on the stick, since slots are renewed and it is not.
+    let image = File::open(image(Arch::X86_64)).unwrap();
+    let stick = Reader::open(&image, gpt::BOOT_FIRST).unwrap();
+    let bill = stick
+        .walk()
         .unwrap()
-        .iter()
-        .filter_map(|part| part["name"].as_str())
-        .collect();
-    for part in ["kiln", "smartmontools", "grub-pc-bin", "serde", "preact"] {
-        assert!(parts.contains(&part), "{part} is not among {parts:?}");
+        .into_iter()
+        .find(|file| file.path == sbom::OF_LOADER);
+    let of_loader = parts_of(&stick.read(&bill.unwrap()).unwrap());
+    for package in Board::load(&Workspace::find().boards(), "x86-64").unwrap().boot {
+        let name = &package.name;
+        assert!(of_loader.contains(name), "{name} is not among {of_loader:?}");
+        assert!(!parts.contains(name), "{name} is no part of the slot");
     }
 
     // The boot disk is on the list, and never offered.
