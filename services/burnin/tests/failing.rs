@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::cell::Cell;
+
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
 use burnin::findings::fails;
@@ -167,6 +169,29 @@ const LARGE: Geometry = Geometry {
     physical: 512,
 };
 
+/// From this checkpoint.
+fn resume(text: &str) -> Option<Resumption> {
+    Some(Resumption {
+        checkpoint: text.to_owned(),
+        why: "power cut or reset".to_owned(),
+        at: Time::UNIX_EPOCH,
+    })
+}
+
+/// Runs an order to its end, or until this is asked of it; with the checkpoints that it told.
+fn told(sim: &mut Sim, order: &Order, mut stop: impl FnMut(&Report) -> bool) -> (Evidence, Vec<String>) {
+    let (mut texts, stops) = (Vec::new(), Cell::new(false));
+    let mut emit = |report| {
+        stops.set(stops.get() || stop(&report));
+        if let Report::Checkpoint { text, .. } = report {
+            texts.push(text);
+        }
+    };
+    let mut stopped = || stops.get().then(|| "a person".to_owned());
+    let evidence = runner::run(sim, order, "simulated", &mut stopped, &mut emit).unwrap();
+    (evidence, texts)
+}
+
 #[test]
 fn what_lies_behind_the_first_fault_stays_untested_and_the_verdict_says_so() {
     let mut order = at_first(order(LARGE, plain(&SURFACE), &mut Dice(8)));
@@ -198,11 +223,7 @@ fn what_lies_behind_the_first_fault_stays_untested_and_the_verdict_says_so() {
         Report::Checkpoint { text, .. } => Some(text.clone()),
         _ => None,
     });
-    order.resume = Some(Resumption {
-        checkpoint: text.unwrap(),
-        why: "power cut or reset".to_owned(),
-        at: Time::UNIX_EPOCH,
-    });
+    order.resume = resume(&text.unwrap());
     let moved = sim.moved();
     let (again, _) = burn(&mut sim, &order);
     assert_eq!(again.stopped, Some(Stop::FirstFault));
@@ -255,22 +276,9 @@ fn a_first_fault_is_kept_before_the_headers_are_marked_and_ends_the_job_behind_t
                     ..Plan::with(faults)
                 };
                 let mut sim = Sim::new(LARGE, plan, 1, order.io.block as usize, 8);
-                let mut texts = Vec::new();
-                let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |report| {
-                    if let Report::Checkpoint { text, .. } = report {
-                        texts.push(text);
-                    }
-                })
-                .unwrap();
+                let (evidence, texts) = told(&mut sim, &order, |_| false);
                 assert_eq!(evidence.stopped, Some(Stop::FirstFault));
                 assert!(!header::ended_by(&mut sim, LARGE, &[order.key]));
-                let resume = |text: &String| {
-                    Some(Resumption {
-                        checkpoint: text.clone(),
-                        why: "power cut or reset".to_owned(),
-                        at: Time::UNIX_EPOCH,
-                    })
-                };
                 // The end was lost, and the checkpoint that holds the fault: it is met again.
                 let [.., before, last] = &texts[..] else {
                     panic!("{texts:?}")
@@ -294,6 +302,80 @@ fn a_first_fault_is_kept_before_the_headers_are_marked_and_ends_the_job_behind_t
             }
         }
     }
+}
+
+/// Whatever the fault, and in whatever step: the last checkpoint holds it, and behind the marks of the end nothing is written from any of them.
+#[test]
+fn no_checkpoint_of_a_first_fault_writes_behind_the_marks_and_the_last_one_ends_as_failed() {
+    let (mut ended, mut probed) = (0, 0);
+    for seed in seeds(300) {
+        let mut dice = Dice(seed ^ 0x0f_1457);
+        let (faults, steps) = (faults(&mut dice, LARGE), dice.one_of(&[&STANDARD[..], &SURFACE[..]]));
+        let mut order = at_first(headed(LARGE, plain(steps), &mut dice));
+        order.limits.checkpoint_bytes = dice.one_of(&[1 << 14, 1 << 17]);
+        let slots = 1 + usize::try_from(dice.below(4)).unwrap();
+        let mut sim = Sim::new(LARGE, Plan::with(faults), slots, order.io.block as usize, seed);
+        let (evidence, texts) = told(&mut sim, &order, |_| false);
+        // One that was met while the headers were written has no place to go on from.
+        let Some(last) = texts.last().filter(|_| evidence.stopped == Some(Stop::FirstFault)) else {
+            continue;
+        };
+        let probe = evidence.phases.iter().find(|record| record.phase == Phase::Probe);
+        let found = |step| evidence.defects.runs().any(|run| run.step == step);
+        probed += usize::from(probe.is_some_and(|record| record.rounds == 1 && found(record.step)));
+        assert!(header::retire(&mut sim, LARGE, order.key) > 0, "seed {seed}");
+        for text in &texts {
+            order.resume = resume(text);
+            let (again, _) = burn(&mut sim, &order);
+            let is_refused = matches!(again.stopped, Some(Stop::Engine { .. })) && text != last;
+            let stopped = &again.stopped;
+            assert!(
+                is_refused || *stopped == Some(Stop::FirstFault),
+                "seed {seed}: {stopped:?}"
+            );
+            assert!(
+                header::ended_by(&mut sim, LARGE, &[order.key]),
+                "seed {seed}: it was written to"
+            );
+            if !is_refused {
+                assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed, "seed {seed}");
+            }
+        }
+        ended += 1;
+    }
+    assert!(
+        ended > 100 && probed > 20,
+        "{ended} ended, {probed} by what a probe found"
+    );
+}
+
+/// A session that goes on writes the headers again: the checkpoint that it went on from stays one to go on from, with what was found.
+#[test]
+fn a_first_fault_that_is_met_while_the_headers_are_written_again_is_in_a_checkpoint() {
+    let mut order = at_first(headed(LARGE, plain(&SURFACE), &mut Dice(8)));
+    order.io.block = 512 * 16;
+    let mut sim = Sim::new(LARGE, Plan::with(Vec::new()), 1, order.io.block as usize, 8);
+    let reads_back = |report: &Report| {
+        matches!(
+            report,
+            Report::PhaseStarted {
+                phase: Phase::Verify,
+                ..
+            }
+        )
+    };
+    let (stopped, texts) = told(&mut sim, &order, reads_back);
+    assert!(matches!(stopped.stopped, Some(Stop::Asked { .. })), "{stopped:?}");
+    order.resume = resume(texts.last().unwrap());
+    let (lba, _) = header::places(LARGE)[0];
+    sim.ages(Fault::WriteError { lba });
+    let (evidence, texts) = told(&mut sim, &order, |_| false);
+    assert_eq!(evidence.stopped, Some(Stop::FirstFault), "{evidence:?}");
+    assert!(header::retire(&mut sim, LARGE, order.key) > 0);
+    order.resume = resume(texts.last().unwrap());
+    let (again, _) = burn(&mut sim, &order);
+    assert_eq!(again.stopped, Some(Stop::FirstFault), "{again:?}");
+    assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
 }
 
 /// A long access that was told, and whose record is lost, may yet be excused: it is no first fault.

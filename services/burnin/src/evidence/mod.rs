@@ -294,6 +294,11 @@ impl Evidence {
         self.phases.iter().find(|record| record.step == step)
     }
 
+    /// Whether something was found that the host's memory may have made, and that was never tested.
+    pub(crate) fn is_memory_to_be_asked(&self) -> bool {
+        self.memory == MemoryTests::default() && self.defects.runs().any(|run| run.fault.may_be_memory())
+    }
+
     pub(crate) fn step_mut(&mut self, step: u16) -> Option<&mut Record> {
         self.phases.iter_mut().find(|record| record.step == step)
     }

@@ -6,7 +6,9 @@ use super::asks::Asks;
 use super::{EVENLY, front, trimmed};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
+use crate::evidence::{Evidence, MemoryTests};
 use crate::header;
+use crate::pipeline::is_weighed;
 use crate::playbook::{Direction, erases};
 use crate::verdict::failing;
 use crate::worker::{Limits, Order};
@@ -27,9 +29,18 @@ pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String>
     stranger_to(device, &checkpoint, keeps, &order.limits)
 }
 
-/// Whether a session that goes on from this checkpoint ends at the first fault, which that holds already, and writes nothing.
+/// Whether a session that goes on from this checkpoint ends at the first fault, which that holds already, and writes nothing. In the
+/// midst of a probe that would be read to its end first, and what the host's memory may have made would have that tested.
 pub(super) fn holds_its_end(checkpoint: &Checkpoint, limits: &Limits) -> bool {
-    limits.stop_at_first && failing(&checkpoint.evidence).is_some()
+    let evidence = &checkpoint.evidence;
+    let asks = limits.memory_tests > 0 && evidence.is_memory_to_be_asked();
+    let blamed = asks.then(|| Evidence {
+        memory: MemoryTests { good: 0, bad: 1 },
+        ..evidence.clone()
+    });
+    limits.stop_at_first
+        && is_weighed(evidence, evidence.step(checkpoint.step), limits)
+        && failing(blamed.as_ref().unwrap_or(evidence)).is_some()
 }
 
 /// The same of the job that took this checkpoint, before it has an order. `keeps`: whether it keeps headers ([`header::kept_by`]);

@@ -12,7 +12,7 @@ use super::tally::Tally;
 use super::{Error, Pipeline};
 use crate::checkpoint::{self, Checkpoint, Holds};
 use crate::device::Op;
-use crate::evidence::{Evidence, MemoryTests};
+use crate::evidence::Evidence;
 use crate::playbook::Fill;
 use crate::worker::{Order, Report};
 
@@ -257,9 +257,7 @@ impl Pipeline {
         self.resumed_at = self.durable;
         self.evidence.stopped = None;
         // It was interrupted between the finding and the test.
-        if self.evidence.memory == MemoryTests::default()
-            && self.evidence.defects.runs().any(|r| r.fault.may_be_memory())
-        {
+        if self.evidence.is_memory_to_be_asked() {
             self.doubt_memory();
         }
         Ok(Resume {

@@ -66,6 +66,7 @@ pub(crate) use probe::places as probe_places;
 pub use request::{Error, Outcome, Request};
 pub use silence::SILENCE;
 pub(crate) use silence::is_answer;
+pub(crate) use tally::is_weighed;
 
 /// Longest time between two calls that is not taken for a pause of this process.
 ///

@@ -70,9 +70,10 @@ impl Pipeline {
 
     /// Hands out a checkpoint up to the durable frontier.
     fn hand_out(&mut self, now: Duration, waits: bool) {
-        let Some(leg) = self.legs.get(self.leg) else { return };
         let (step, phase) = self.step_at();
-        let sweeps = matches!(leg.area, Area::Range { .. }) && !leg.aside && phase != Phase::Trim;
+        // Behind the last leg, where a probe that found something has ended, nothing is swept any more.
+        let leg = self.legs.get(self.leg).filter(|leg| !leg.aside && phase != Phase::Trim);
+        let sweeps = leg.is_some_and(|leg| matches!(leg.area, Area::Range { .. }));
         let frontier = self.durable;
         let mut evidence = self.to_go_on_from(frontier);
         if sweeps && let Some(record) = evidence.phases.get_mut(self.at) {

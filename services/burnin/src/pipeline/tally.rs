@@ -8,10 +8,10 @@ use wire::Lba;
 use wire::job::Phase;
 
 use super::Pipeline;
-use crate::evidence::Stop;
+use crate::evidence::{Evidence, Record, Stop};
 use crate::findings::{Class, Defects, Fault};
 use crate::verdict::{Failing, failing};
-use crate::worker::Report;
+use crate::worker::{Limits, Report};
 
 /// Bad sectors of each step, and what they come to.
 #[derive(Debug)]
@@ -75,15 +75,9 @@ impl Pipeline {
         }
     }
 
-    /// Asks whether what was found fails the drive, once it is known whether the host's memory is to blame. A probe that is to end the job
-    /// where it proves a lie does so within minutes, with its verdict; what it cannot read or write is no part of that.
+    /// Asks whether what was found fails the drive, once it is known whether the host's memory is to blame.
     pub(super) fn weigh(&mut self) {
-        let ends_soon = self.phase() == Phase::Probe && self.limits.stop_on_fake;
-        let errs = || {
-            let mut runs = self.evidence.defects.runs();
-            runs.any(|run| matches!(run.fault.class(), Class::Read | Class::Write))
-        };
-        if !ends_soon || (self.limits.stop_at_first && errs()) {
+        if is_weighed(&self.evidence, self.evidence.phases.get(self.at), &self.limits) {
             self.weigh_up();
         }
     }
@@ -120,8 +114,8 @@ impl Pipeline {
         let ends =
             self.is_at_first_fault() && self.flights.is_empty() && !self.memory_doubted && self.opening.is_none();
         if ends {
-            // Whoever loses the end comes to it again.
-            if !self.opens_headers() {
+            // Whoever loses the end comes to it again: of a session that goes on also from the place that it went on from.
+            if !self.opens_headers() || !self.evidence.resumes.is_empty() {
                 self.checkpoint(now);
             }
             self.finish(Some(Stop::FirstFault));
@@ -135,4 +129,15 @@ impl Pipeline {
             self.doubt_memory();
         }
     }
+}
+
+/// Whether what was found is weighed while the step of this record is under way. A probe that is to end the job where it proves a lie does so
+/// within minutes, with its verdict; what it cannot read or write is no part of that, and once it was read to its end nothing more is to come.
+pub(crate) fn is_weighed(evidence: &Evidence, at: Option<&Record>, limits: &Limits) -> bool {
+    let proves_soon = |record: &Record| record.phase == Phase::Probe && record.rounds == 0;
+    let errs = || {
+        let mut runs = evidence.defects.runs();
+        runs.any(|run| matches!(run.fault.class(), Class::Read | Class::Write))
+    };
+    !(limits.stop_on_fake && at.is_some_and(proves_soon)) || (limits.stop_at_first && errs())
 }
