@@ -11,7 +11,7 @@ use burnin::evidence::{Evidence, Stop};
 use burnin::findings::fails;
 use burnin::header;
 use burnin::playbook::plain;
-use burnin::runner;
+use burnin::runner::{self, Ask};
 use burnin::sim::{Fault, Plan, Sim};
 use burnin::verdict::{Case, Failing, failing, judge};
 use burnin::worker::{Limits, Order, Report, Resumption};
@@ -376,6 +376,32 @@ fn a_first_fault_that_is_met_while_the_headers_are_written_again_is_in_a_checkpo
     let (again, _) = burn(&mut sim, &order);
     assert_eq!(again.stopped, Some(Stop::FirstFault), "{again:?}");
     assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
+}
+
+/// A drive without room for headers, whose turn to be asked whose it is has not come.
+#[test]
+fn a_job_that_holds_its_first_fault_and_waits_for_its_turn_can_be_stopped() {
+    let small = Geometry { sectors: 200, ..LARGE };
+    let mut order = at_first(headed(small, plain(&SURFACE), &mut Dice(8)));
+    let mut sim = Sim::new(
+        small,
+        Plan::with(vec![Fault::WriteError { lba: 60 }]),
+        1,
+        order.io.block as usize,
+        8,
+    );
+    let (evidence, texts) = told(&mut sim, &order, |_| false);
+    assert_eq!(evidence.stopped, Some(Stop::FirstFault), "{evidence:?}");
+    (order.resume, order.pace) = (resume(texts.last().unwrap()), Some(0));
+    let mut turns = 0;
+    let mut asked = || {
+        turns += 1;
+        assert!(turns < 20_000, "it never ends");
+        (turns == 9).then(|| Ask::Stop("a person".to_owned()))
+    };
+    let stopped = runner::run_asked(&mut sim, &order, "simulated", &mut asked, &mut |_| {});
+    let stopped = stopped.unwrap().stopped;
+    assert!(matches!(stopped, Some(Stop::Asked { .. })), "{stopped:?}");
 }
 
 /// A long access that was told, and whose record is lost, may yet be excused: it is no first fault.

@@ -102,17 +102,17 @@ impl Pipeline {
     }
 
     /// Whether the first fault that fails the drive was found and is to end the job: nothing new is begun. Of one whose record is lost
-    /// nobody knows what it was: where the host's memory proves bad, that may have made it.
+    /// nobody knows what it was: where the host's memory proves bad, that may have made it. A drive that has not proved itself may not be
+    /// the one that the fault was found on.
     pub(super) fn is_at_first_fault(&self) -> bool {
-        let before = self.tally.failed_before && self.evidence.memory.bad == 0 && self.opening.is_none();
-        self.limits.stop_at_first && (self.tally.failing.is_some() || before)
+        let before = self.tally.failed_before && self.evidence.memory.bad == 0;
+        self.limits.stop_at_first && self.opening.is_none() && (self.tally.failing.is_some() || before)
     }
 
     /// Ends the job at the first fault, once what is under way has come back: that may find more, or that the host is to blame. Whether
-    /// it did. A drive that has not proved itself may not be the one that the fault was found on.
+    /// it did.
     pub(super) fn ends_at_first_fault(&mut self, now: Duration) -> bool {
-        let ends =
-            self.is_at_first_fault() && self.flights.is_empty() && !self.memory_doubted && self.opening.is_none();
+        let ends = self.is_at_first_fault() && self.flights.is_empty() && !self.memory_doubted;
         if ends {
             // Whoever loses the end comes to it again: of a session that goes on also from the place that it went on from.
             if !self.opens_headers() || !self.evidence.resumes.is_empty() {
