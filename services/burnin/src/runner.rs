@@ -316,7 +316,7 @@ impl Session {
     }
 
     /// Marks the headers of a job that ended for good before its end: only its verdict is left of it, and no other box may go
-    /// on with it. At a first fault that is left to who keeps what is told ([`header::retire`]).
+    /// on with it. At a first fault that is left to who keeps what is told ([`crate::job::Mark`]).
     fn retire(&mut self, device: &mut dyn Device, order: &Order) {
         let ended = match &self.evidence().stopped {
             Some(Stop::TooManyErrors | Stop::FakeCapacity | Stop::Resized { .. } | Stop::Hung) => true,

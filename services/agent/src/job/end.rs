@@ -3,7 +3,7 @@
 
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
-use burnin::job::Left;
+use burnin::job::{Left, Mark};
 use tracing::{error, info, warn};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 use wire::{JobId, Time};
@@ -85,10 +85,12 @@ impl JobTask {
         // One that was found not to answer is not waited for once more.
         if let Some(why) = &evidence.held {
             warn!(job = %self.record.job.id, "the mark of the end is not written: {why}");
-        } else if let (Some(held), true) = (&held, self.record.erases())
-            && (self.is_aborted() || (evidence.stopped == Some(Stopped::FirstFault) && self.is_written_down().await))
-        {
-            self.retire(held).await;
+        } else if let (Some(held), true) = (&held, self.record.erases()) {
+            let mark = Mark::of(&evidence, self.is_aborted());
+            let kept = mark == Mark::OnceKept && self.is_written_down().await;
+            if mark.is_due(kept) {
+                self.retire(held).await;
+            }
         }
         if let Some(held) = held {
             // By what was met at the last look, too.

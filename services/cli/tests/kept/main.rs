@@ -7,6 +7,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod marked;
 mod other_size;
 mod signed;
 mod written_over;

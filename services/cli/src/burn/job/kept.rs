@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use burnin::evidence::{Evidence, Stop};
+use burnin::job::Mark;
 use burnin::playbook::Step;
-use burnin::{Checkpoint, ENGINE, Proof};
+use burnin::{Checkpoint, ENGINE, Proof, device, header};
 use wire::job::Outcome;
 use wire::{DriveId, Time};
 
@@ -130,7 +131,7 @@ impl Job {
         seen: &Seen,
         evidence: &Evidence,
         (notes, line): (&mut Vec<String>, &Line),
-    ) -> Option<Saved> {
+    ) -> Option<Early> {
         let why = match evidence.stopped.as_ref()? {
             Stop::Disconnected => "the drive went away",
             Stop::Resized { .. } => "the drive told another capacity",
@@ -163,9 +164,28 @@ impl Job {
             ended: Some(over),
             ..self.saved(birth, own, seen.clone(), own.checkpoint.clone().unwrap_or_default())
         };
-        let _ = self.state.save(&self.drive.id, &saved);
-        Some(saved)
+        let stands = self.state.save(&self.drive.id, &saved).is_ok();
+        Some(Early { saved, stands })
     }
+
+    /// Marks the drive of a job that ended before its end, where that is due. `kept`: whether its end is.
+    pub(super) fn mark(&self, birth: &Birth, evidence: &Evidence, kept: bool) {
+        if !self.choice.erases() || !Mark::of(evidence, false).is_due(kept) {
+            return;
+        }
+        let file = self.held.file.try_clone().ok();
+        // One that takes no marks has its verdict all the same.
+        if let Some(Ok((mut device, _))) = file.map(|file| device::open(file, self.io())) {
+            header::retire(device.as_mut(), self.geometry(), birth.key);
+        }
+    }
+}
+
+/// What is kept of a job that ended for good before its end.
+pub(super) struct Early {
+    saved: Saved,
+    /// Whether that stands on its medium.
+    pub stands: bool,
 }
 
 /// What is kept of a job at its end, once that has come: by then the formatter has the descriptor, and the job is gone with it.
@@ -176,7 +196,7 @@ pub(super) struct Close {
     proof: Proof,
     steps: Vec<Step>,
     /// Of a job that ended before its time; it is kept already.
-    over: Option<Saved>,
+    over: Option<Early>,
     /// Of one that ran to its end.
     through: Saved,
 }
@@ -187,7 +207,7 @@ impl Close {
         birth: &Birth,
         own: &Own,
         (evidence, seen): (&Evidence, &Seen),
-        over: Option<Saved>,
+        over: Option<Early>,
     ) -> Self {
         let whole = job.checkpoint_of_the_end(birth, own, evidence);
         Self {
@@ -215,7 +235,8 @@ impl Close {
         // Before its end is kept: whoever is killed in between has it end once more.
         ended.take_back(self.state.path(), line);
         let early = self.over.is_some();
-        let Some(mut saved) = self.over.or_else(|| (!goes_on).then_some(self.through)) else {
+        let over = self.over.map(|over| over.saved);
+        let Some(mut saved) = over.or_else(|| (!goes_on).then_some(self.through)) else {
             return;
         };
         if let Some(over) = &mut saved.ended {

@@ -130,6 +130,7 @@ impl Job {
         evidence.lost |= own.torn;
         let seen = heard(&watch, &kernel);
         let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
+        self.mark(&birth, &evidence, over.as_ref().is_some_and(|over| over.stands));
         // What made the engine's session doubt ended that session, and nothing it saw of another drive is kept.
         let doubted = own.stranger.is_some();
         self.steps_after(&birth, &mut own, (&evidence, over.is_some()), (&watch, &kernel), line);
@@ -208,10 +209,7 @@ impl Job {
             steps: self.choice.steps.clone(),
             header: self.choice.erases().then(|| self.note(birth, own)),
             limits: self.limits(),
-            io: Io {
-                backend: self.backend,
-                ..Io::for_drive(self.held.device.identity.bus, self.held.device.rotation)
-            },
+            io: self.io(),
             resume,
             failed_before: burnin::findings::fails(&own.findings_before_loss),
             pace: share.as_ref().map(|_| 0),
@@ -221,6 +219,14 @@ impl Job {
         let ran = session.run(own);
         watch.engine_is_done();
         ran
+    }
+
+    /// How its drive is reached.
+    fn io(&self) -> Io {
+        Io {
+            backend: self.backend,
+            ..Io::for_drive(self.held.device.identity.bus, self.held.device.rotation)
+        }
     }
 
     /// What its engine keeps to.

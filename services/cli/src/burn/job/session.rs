@@ -6,7 +6,7 @@ use burnin::evidence::{Evidence, Stop};
 use burnin::findings::keep_untold;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Order, Report};
-use burnin::{Checkpoint, Headers, device, header};
+use burnin::{Checkpoint, Headers, device};
 use wire::job::Outcome;
 
 use super::kernel::Kernel;
@@ -96,12 +96,7 @@ impl<'a> Session<'a> {
         let evidence = runner::run_asked(device.as_mut(), order, &way, &mut || self.ask(), &mut |report| {
             self.hear(report, own);
         });
-        let evidence = self.over(evidence.map_err(|e| e.to_string())?, own);
-        // Whoever loses the verdict comes to it again from the checkpoint that was kept, and to nothing else.
-        if evidence.stopped == Some(Stop::FirstFault) && order.header.is_some() {
-            header::retire(device.as_mut(), order.geometry, order.key);
-        }
-        Ok(evidence)
+        Ok(self.over(evidence.map_err(|e| e.to_string())?, own))
     }
 
     /// What the engine is told next.
