@@ -42,6 +42,8 @@ pub(super) struct Session<'a> {
     why: RefCell<Option<String>>,
     /// Resets that are kept.
     resets: Cell<u64>,
+    /// Whether it is ended since its drive does not show whose it is.
+    unproven: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -68,6 +70,7 @@ impl<'a> Session<'a> {
             strange: Cell::new(false),
             why: RefCell::new(None),
             resets: Cell::new(kernel.resets()),
+            unproven: Cell::new(false),
         }
     }
 
@@ -146,6 +149,7 @@ impl<'a> Session<'a> {
     /// How it is ended with the drive that it has.
     fn ends(&self, why: String) -> Ask {
         self.stopping.set(true);
+        self.unproven.set(true);
         self.strange
             .set(self.strange.get() || self.job.is_another(self.birth, self.headers()));
         // Who does not wait for a drive that says nothing ends it like any other; the doubt stays for who goes on.
@@ -291,10 +295,13 @@ impl<'a> Session<'a> {
     }
 
     /// What it saw, without what it saw of another drive.
-    fn over(self, evidence: Evidence, own: &mut Own) -> Evidence {
+    fn over(self, mut evidence: Evidence, own: &mut Own) -> Evidence {
         let why = self.why.take();
         if !self.strange.get() {
             own.stranger = own.stranger.take().or(why);
+            if self.unproven.get() {
+                evidence.stopped = in_doubt(evidence.stopped, own.stranger.clone());
+            }
             return evidence;
         }
         let why = why.or_else(|| self.job.doubt(self.birth, self.kernel, self.headers()));
@@ -319,6 +326,35 @@ impl<'a> Session<'a> {
         Evidence {
             stopped: evidence.stopped,
             ..kept
+        }
+    }
+}
+
+/// How one is over whose drive did not show whose it is, and what it is told `why`; `None` where only somebody ended it meanwhile. A first fault
+/// that came in then may be another drive's: whoever goes on asks the drive first.
+fn in_doubt(stopped: Option<Stop>, why: Option<String>) -> Option<Stop> {
+    match stopped {
+        Some(Stop::FirstFault) => Some(why.map_or_else(super::asked, |why| Stop::Engine { why })),
+        stopped => stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_fault_that_is_met_in_doubt_is_no_end_for_good() {
+        let why = || "it does not show whose it is".to_owned();
+        let engine = || Some(Stop::Engine { why: why() });
+        for (stopped, doubt, want) in [
+            (Some(Stop::FirstFault), Some(why()), engine()),
+            (Some(Stop::FirstFault), None, Some(super::super::asked())),
+            (Some(Stop::Hung), Some(why()), Some(Stop::Hung)),
+            (engine(), None, engine()),
+            (None, Some(why()), None),
+        ] {
+            assert_eq!(in_doubt(stopped.clone(), doubt), want, "{stopped:?}");
         }
     }
 }
