@@ -124,24 +124,33 @@ fn what_something_else_wrote_is_found_where_all_was_written() {
 }
 
 /// An array is made anew over it and taken apart again: nothing tells what it was, and where its mark stood there are zeros. Read back,
-/// they were a fault of the drive.
+/// they were a fault of the drive. Nothing is kept of it, or a checkpoint that cannot be used, beside what stood there before.
 #[test]
-fn what_something_else_wrote_and_took_away_again_is_no_fault_of_a_drive_of_which_nothing_is_kept() {
+fn what_something_else_wrote_and_took_away_again_is_no_fault_of_a_drive_whose_checkpoint_is_lost() {
     let Some(drive) = Loop::new(600 << 20) else { return };
     let line = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
     killed_while_it_reads(&drive, &line);
     put(&drive, &[0; 4096], 4096);
-    fs::remove_dir_all(drive.state()).unwrap();
+    let path = kept(&drive, 600 << 20);
+    let mut saved = kept_of(&path);
+    assert_eq!(saved["agreed"]["state"], "empty", "{saved}");
+    saved["checkpoint"] = "cut off".into();
     let before = fs::read(drive.file()).unwrap();
-    let output = drive.burn(&[&line[..], &["--give-up", &drive.node, "--resume"]].concat());
-    let told = text(&output);
-    assert_eq!(code(&output), 4, "{told}");
-    assert!(fs::read(drive.file()).unwrap() == before, "it was written to: {told}");
-    for part in [
-        "LBA 8, which it had written already, is not as it left it",
-        "begin anew",
-    ] {
-        assert!(told.contains(part), "{part:?}: {told}");
+    for is_lost in [false, true] {
+        match is_lost {
+            true => fs::remove_dir_all(drive.state()).unwrap(),
+            false => fs::write(&path, saved.to_string()).unwrap(),
+        }
+        let output = drive.burn(&[&line[..], &["--give-up", &drive.node, "--resume"]].concat());
+        let told = text(&output);
+        assert_eq!(code(&output), 4, "{told}");
+        assert!(fs::read(drive.file()).unwrap() == before, "it was written to: {told}");
+        for part in [
+            "LBA 8, which it had written already, is not as it left it",
+            "begin anew",
+        ] {
+            assert!(told.contains(part), "{part:?}: {told}");
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Signatures that stood on the drive before say nothing: they are there until the sweep comes to them. Where another one stands, the places
 //! where signatures lie are read ([`burnin::written_over`]), and of those only what this burn-in had written and flushed; where it had not
-//! come to the beginning yet, the signature is enough: it is somebody's, and was never agreed to be lost. What holds the job's own data
-//! there is the job's, whatever it looks like. Tested there, and by whole burn-ins in `tests/kept/`.
+//! come to the beginning yet, the signature is enough: it is somebody's, and was never agreed to be lost. Where nothing is left of what it
+//! had found they are read whatever stands there: a signature may have been taken off again. What holds the job's own data there is the
+//! job's, whatever it looks like. Tested there, and by whole burn-ins in `tests/kept/`.
 
 use burnin::device::Device;
 use burnin::{Blank, Checkpoint};
@@ -27,19 +28,24 @@ impl Job {
         agreed: Option<&Content>,
         (checkpoint, blank): (&Checkpoint, Blank),
     ) -> Option<String> {
-        let known = agreed.is_some();
-        let since = match known {
-            true => self.added_since(agreed)?,
-            false => format!("it holds {}", self.drive.content.words()),
+        let added = self.added_since(agreed);
+        let is_asked = match blank {
+            Blank::Nobodys => agreed.is_none() || added.is_some(),
+            Blank::Others => true,
         };
+        if !is_asked {
+            return None;
+        }
+        let words = || format!("it holds {}", self.drive.content.words());
+        let since = added.clone().unwrap_or_else(words);
         let found = burnin::written_over(device, checkpoint, blank, self.limits.hang_ms);
         match found.ok().flatten() {
             Some(lba) => Some(format!(
                 "{since}, and LBA {lba}, which it had written already, is not as it left it"
             )),
             // It may have stood there all the while, and be what was agreed to erase.
-            None if !known || burnin::wrote_the_beginning(checkpoint) => None,
-            None => Some(since),
+            None if burnin::wrote_the_beginning(checkpoint) => None,
+            None => added,
         }
     }
 
