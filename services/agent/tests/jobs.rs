@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use agent::jobs::checkpoints;
-use common::exchange::put_below;
+use common::exchange::{put_at, put_below};
 use common::{Bench, LARGE, outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -289,6 +289,24 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
         verdict.verified, job.capacity,
         "all of it was read back in the new start"
     );
+}
+
+/// An array was made over the drive and taken apart again while the agent stood: zeros stand where its mark was.
+#[tokio::test]
+async fn what_something_else_wrote_and_took_away_again_is_no_fault_of_a_drive_whose_checkpoint_is_lost() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.terminate().await;
+    change_checkpoint(bench.path(), id, |text| text[..text.len() - 7].to_owned());
+    std::fs::remove_dir_all(bench.path().join("run")).unwrap();
+    put_at(&bench.drives[0], 2 << 20, &[0; 4096]);
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    let summary = job.verdict.unwrap().summary;
+    assert!(summary.contains("something else wrote to it since"), "{summary}");
 }
 
 /// Changes what an agent that does not run has kept of where a job stands.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Begin, Kept, Whose, Why};
 use burnin::worker::Limits;
-use burnin::{Checkpoint, Evidence, Front, JobKey, device};
+use burnin::{Blank, Checkpoint, Evidence, Front, JobKey, device};
 use drive::medium::Medium;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -41,7 +41,7 @@ struct Told {
     formatted: bool,
     /// Whether it bears the marks that this job left where it was ended.
     ended: bool,
-    /// Whether it begins with what is not this job's.
+    /// Whether it begins with what is not this job's, or holds some where that had written and signatures lie.
     used: bool,
 }
 
@@ -231,6 +231,12 @@ impl JobTask {
                 }
                 _ => None,
             };
+            // Whatever stands there now: what a signature told of may have been taken off again.
+            let over = place
+                .as_ref()
+                .map(|place| burnin::written_over(device.as_mut(), place, Blank::Others, hang_ms));
+            let over = over.transpose()?.flatten().is_some();
+            let place = place.filter(|_| !over);
             let ours = header.as_ref().is_some_and(|header| keys.contains(&header.key))
                 || keys
                     .iter()
@@ -240,8 +246,9 @@ impl JobTask {
             // One that had a checkpoint had come to its first sector: what stood there before is no excuse.
             let own = || header.as_ref().filter(|header| keys.contains(&header.key))?.note.front;
             let then = if saved { None } else { front.or_else(own) };
-            let used = (saved || then.is_some())
-                && burnin::begins_with_others(device.as_mut(), geometry, (&keys, &steps), then, hang_ms);
+            let begins_with_others =
+                |device| burnin::begins_with_others(device, geometry, (&keys, &steps), then, hang_ms);
+            let used = over || ((saved || then.is_some()) && begins_with_others(device.as_mut()));
             Ok(Told {
                 ours,
                 header,
