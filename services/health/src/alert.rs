@@ -97,7 +97,8 @@ pub struct Active {
     /// What it is about one by one; `None` where it is about one thing, or an earlier version kept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Faults>,
-    /// When it got worse last, but for heat that joined it; `None` where it did not since it began, or an earlier version kept it.
+    /// When it got worse last, or something of it came back that had been well, but for heat; `None` where neither was since it began, or an
+    /// earlier version kept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worse: Option<Time>,
 }
@@ -589,6 +590,9 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
     let known = before.as_ref().and_then(|active| active.faults.clone());
     // Where none are known (an earlier version, or an alert about one thing) the value alone tells what is news.
     let are_known = known.is_some();
+    let resting = known.iter().flatten().filter(|(_, fault)| fault.well.is_some());
+    let rested = resting.map(|(name, _)| name.clone()).filter(|name| !is_of_heat(name));
+    let rested: Vec<String> = rested.collect();
     let judged = faults.map(|(bad, rest)| fault::step(known.unwrap_or_default(), bad, rest, now));
     let (faults, joined) = judged.unzip();
     let known_joined = joined.as_ref().filter(|_| are_known).map(|joined| !joined.is_empty());
@@ -601,8 +605,14 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
         _ => value,
     };
     let is_heat = |news: &Bad| !news.is_empty() && news.keys().all(|name| is_of_heat(name));
+    // What rested and is back is no news, and a test that ended in between has not seen it.
+    let stands = |name: &String| {
+        let fault = faults.as_ref().and_then(|faults| faults.get(name));
+        fault.is_some_and(|fault| fault.well.is_none())
+    };
+    let is_back = rested.iter().any(stands);
     let worse = match &before {
-        Some(_) if is_news && !joined.as_ref().is_some_and(is_heat) => Some(now),
+        Some(_) if is_back || (is_news && !joined.as_ref().is_some_and(is_heat)) => Some(now),
         Some(b) => b.worse,
         None => None,
     };
@@ -687,6 +697,27 @@ mod tests {
             "Unknown_Attribute".clone_into(&mut row.name);
         }
         reading
+    }
+
+    /// Heat keeps its alert alive meanwhile: a test that ended in between has not weighed it.
+    #[test]
+    fn what_comes_back_beside_heat_speaks_against_a_drive_since_then() {
+        for (both, heat) in [
+            (warns(0x03), warns(0x02)),
+            (at_threshold(&["170", "190"]), at_threshold(&["190"])),
+        ] {
+            let at = |hours| Time::UNIX_EPOCH + SignedDuration::from_hours(hours);
+            let (alerts, _) = judge(&Alerts::new(), &both, None, at(0));
+            assert_eq!(ill(&alerts).unwrap().since, Some(at(0)));
+            let (alerts, _) = judge(&alerts, &heat, None, at(1));
+            assert_eq!(ill(&alerts), None);
+            let (alerts, changes) = judge(&alerts, &both, None, at(20));
+            assert_eq!(changes, [], "it was told");
+            assert_eq!(ill(&alerts).unwrap().since, Some(at(20)));
+            // What stays is no newer, and neither is it by heat that comes and goes.
+            let (alerts, _) = judge(&alerts, &both, None, at(21));
+            assert_eq!(ill(&alerts).unwrap().since, Some(at(20)));
+        }
     }
 
     /// Heat passes; what a computer or a pool suffers from is no drive's.
