@@ -179,19 +179,15 @@ impl JobTask {
         loop {
             if formats {
                 match self.take_turn().await {
-                    // What came into its place meanwhile was not tested; of a format that was begun and cut nothing is left to prove it.
-                    Own::Aborted if self.record.formatting => return Since::Ended(First::Aborted),
-                    Own::Aborted => {
-                        return match self.since(held, false, evidence).await {
-                            Since::Ours | Since::Refused(_) => Since::Ended(First::Aborted),
-                            ended @ (Since::Another(_) | Since::Ended(_)) => ended,
-                        };
-                    }
+                    Own::Aborted => return self.since_aborted(held, evidence).await,
                     Own::Parked => return Since::Ended(First::Parked),
                     Own::Done | Own::Gone | Own::Stranger => {}
                 }
             }
             let since = self.since(held, formats, evidence).await;
+            if since == Since::Ended(First::Aborted) {
+                return self.since_aborted(held, evidence).await;
+            }
             if since != Since::Ours || !formats {
                 return since;
             }
@@ -211,7 +207,10 @@ impl JobTask {
             };
             if since != Since::Ours {
                 self.not_begun(&before);
-                return since;
+                return match since {
+                    Since::Ended(First::Aborted) => self.since_aborted(held, evidence).await,
+                    since @ (Since::Ours | Since::Refused(_) | Since::Another(_) | Since::Ended(_)) => since,
+                };
             }
             let stops = self.means.stop.is_asked();
             if !stops && self.wishes.refuse_pauses() {
@@ -221,6 +220,18 @@ impl JobTask {
             if stops {
                 return Since::Ended(First::Parked);
             }
+        }
+    }
+
+    /// The same once a person ended it in one of the waits before its format: what came into the drive's place meanwhile was not tested. Of a
+    /// format that was begun and cut nothing is left to prove it.
+    async fn since_aborted(&mut self, held: &Held, evidence: &mut Evidence) -> Since {
+        if self.record.formatting {
+            return Since::Ended(First::Aborted);
+        }
+        match self.since(held, false, evidence).await {
+            Since::Ours | Since::Refused(_) => Since::Ended(First::Aborted),
+            ended @ (Since::Another(_) | Since::Ended(_)) => ended,
         }
     }
 
