@@ -1,5 +1,5 @@
-//! An agent whose medium is full when a job ends: the verdict is told, and stands after a power cut once there was room; and no drive is marked
-//! for what is not written down.
+//! An agent whose medium is full when a job ends: the verdict is told, and stands after a power cut once there was room; and one whose medium
+//! takes its time: no drive is marked for what is not written down yet.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use burnin::device::{Geometry, open_plain};
 use burnin::header;
-use common::exchange::put_at;
+use common::exchange::{in_step, put_at};
 use common::{Bench, outcome};
-use wire::job::{JobState, Outcome, Phase, PhaseStatus};
+use wire::job::{JobState, Outcome, Phase};
 use wire::options::PlanOptions;
 
 #[tokio::test]
@@ -65,8 +65,8 @@ async fn an_end_that_a_full_medium_refused_is_written_down_once_there_is_room() 
 
 /// Behind the marks of the end nobody goes on with a job: whoever lost its first fault would begin it anew.
 #[tokio::test]
-async fn the_drive_of_a_first_fault_is_marked_only_where_that_is_written_down() {
-    let Some((bench, medium)) = Bench::with_medium(48, "8m", &["--rate-drive", "10M"]).await else {
+async fn the_drive_of_a_first_fault_is_marked_once_that_is_written_down() {
+    let Some((bench, freezer)) = Bench::with_freezer(48, &["--rate-drive", "10M"]).await else {
         return;
     };
     let drive = &bench.drives[0];
@@ -79,32 +79,26 @@ async fn the_drive_of_a_first_fault_is_marked_only_where_that_is_written_down() 
         sector: 512,
         physical: 512,
     };
-    for is_full in [true, false] {
-        let jobs = bench
-            .server
-            .start_jobs_with(&[drive.id()], "surface", options.clone())
-            .await;
-        bench
-            .server
-            .until("the read-back", |seen| {
-                let mut phases = seen.jobs.get(&jobs[0])?.phases.iter();
-                let reads = phases.find(|state| state.phase == Phase::Verify && state.status == PhaseStatus::Running);
-                reads.map(|_| ())
-            })
-            .await;
-        if is_full {
-            medium.fill();
-        }
-        put_at(drive, 46 << 20, &[0x5a; 512]);
-        let job = bench.server.over(jobs[0]).await;
-        assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
-        let summary = &job.verdict.as_ref().unwrap().summary;
-        assert!(summary.ends_with("the rest was not tested."), "{summary}");
+    let is_marked = || {
         let mut device = open_plain(std::fs::File::open(&drive.file).unwrap()).unwrap();
-        let is_marked = header::find(device.as_mut(), geometry).is_none();
-        assert_eq!(is_marked, !is_full);
-        if is_full {
-            medium.free();
-        }
+        header::find(device.as_mut(), geometry).is_none()
+    };
+    let jobs = bench.server.start_jobs_with(&[drive.id()], "surface", options).await;
+    in_step(&bench, jobs[0], Phase::Verify).await;
+    freezer.freeze();
+    put_at(drive, 46 << 20, &[0x5a; 512]);
+    let begun = Instant::now();
+    while !bench.agent.workers().is_empty() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "it does not meet the fault");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // As long as it takes to come to its marks.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!is_marked(), "nothing is written down yet");
+    freezer.thaw();
+    let job = bench.server.over(jobs[0]).await;
+    assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
+    let summary = job.verdict.unwrap().summary;
+    assert!(summary.ends_with("the rest was not tested."), "{summary}");
+    assert!(is_marked());
 }
