@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, dated, duration, findingPlace, grouped, happenedAt, lastFour, plural, programWords, rate, stamp, timeLeft, verifiedWords, within, zone, zoneWords } from "./format";
+import { attachment, findingPlace, programWords, verifiedWords } from "./called";
+import { THIN, ago, bytes, capacityWords, clock, contentWords, countdown, dated, duration, grouped, happenedAt, lastFour, plural, rate, stamp, timeLeft, within, zone, zoneWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 

@@ -1,7 +1,8 @@
-/** A bench without a drive: what it waits for, or what comes next. Fetched when it is shown: most never are. */
+/** The bench without a drive, and what to do about that. */
+import "../../style/empty.css";
 import { known } from "../../state/app";
 
-/** Instead of the bays. */
+/** What stands in the place of the bays. */
 export function Empty() {
   // An empty list from an agent that never spoke says nothing about drives.
   if (known.value.box?.agent.state !== "online") {

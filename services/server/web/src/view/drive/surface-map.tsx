@@ -7,7 +7,8 @@ import type { Job } from "@wire";
 
 import "../../style/surface.css";
 import { ceiling } from "../../curve";
-import { bytes, clock, faultName, findingPlace, plural, rate, within } from "../../format";
+import { faultName, findingPlace } from "../../called";
+import { bytes, clock, plural, rate, within } from "../../format";
 import { cells, ROW, stretches, telling, type Cell } from "../../siblings";
 import { now } from "../../state/app";
 import { Panel } from "../bits";

@@ -2,7 +2,8 @@
 import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
-import { faultName, findingPlace, grouped, plural } from "../../format";
+import { faultName, findingPlace } from "../../called";
+import { grouped, plural } from "../../format";
 import { printing } from "../../printing";
 import { isOver } from "../../state/store";
 import { Panel } from "../bits";

@@ -4,7 +4,8 @@ import { useEffect } from "preact/hooks";
 import type { Bus, Job, Phase, Problem } from "@wire";
 
 import { api, asProblem, certificateUrl } from "../../api";
-import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
+import { verifiedWords } from "../../called";
+import { bytes, clock, duration, lastFour, plural, timeLeft } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { connections, known, latest, now } from "../../state/app";
 import { isAway } from "../../state/gate";

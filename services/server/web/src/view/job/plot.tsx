@@ -6,7 +6,8 @@ import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
 import { axis, ceiling, curves, isBackwards, line, placeOfFinding, ribbon, thin, type Curve } from "../../curve";
-import { bytes, faultName, grouped, plural, rate, within } from "../../format";
+import { faultName } from "../../called";
+import { bytes, grouped, plural, rate, within } from "../../format";
 import { band, siblings } from "../../siblings";
 import { known } from "../../state/app";
 import { isOver, type Trail } from "../../state/store";

@@ -5,7 +5,8 @@ import type { Problem } from "@wire";
 
 import "../../style/gate.css";
 import { asProblem, call, segment } from "../../api";
-import { clock, programWords, zone } from "../../format";
+import { programWords } from "../../called";
+import { clock, zone } from "../../format";
 import type { SessionView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
