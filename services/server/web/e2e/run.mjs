@@ -8,6 +8,7 @@ import { alerts } from "./alerts.mjs";
 import { awry } from "./awry.mjs";
 import { batch } from "./batch.mjs";
 import { arrive, inspect, launch, visit } from "./browser.mjs";
+import { cards } from "./cards.mjs";
 import { evidence } from "./evidence.mjs";
 import { hosts } from "./hosts.mjs";
 import { looks } from "./looks.mjs";
@@ -501,6 +502,7 @@ for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
     await alerts(browser, width, scheme, count);
     await settings(browser, width, scheme, count);
     await looks(browser, width, scheme, count);
+    await cards(browser, width, scheme, count);
     await batch(browser, width, scheme, count);
     await awry(browser, width, scheme, count);
   } catch (error) {

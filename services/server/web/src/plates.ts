@@ -4,19 +4,8 @@
  */
 import type { Drive } from "@wire";
 
-import { bayOf, plateOf } from "./state/store";
-
-/** What a number on a drive's plate is the number of: a bay only where a person or the shelf itself says so. */
-function kindOf(drive: Drive): string {
-  const { told, group } = bayOf(drive);
-  return drive.bay ? "bay" : (/^(SATA|SAS|SCSI|USB|card slot|bay)\b/.exec(told)?.[0] ?? group);
-}
-
-/** A drive's place within words, where a lone number would be one more figure. */
-export function placeName(drive: Drive): string {
-  const plate = plateOf(drive);
-  return /^\d+$/.test(plate) ? `${kindOf(drive)} ${plate}` : plate;
-}
+import { placeName } from "./seat";
+import { plateOf } from "./state/store";
 
 /** The address of the shelf in which a drive is, else of its controller; empty where neither is told. */
 const addressOf = ({ location }: Drive): string => [...location.matchAll(/(?:PCI|enclosure) ([^,]+)/g)].at(-1)?.[1] ?? "";

@@ -4,6 +4,7 @@ import type { Drive, Job } from "@wire";
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
 import { ago, bytes, capacityWords, celsius, clock, contentBrief, lastFour, phaseName, plural, rate, timeLeft, usedOf, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
+import { bayName } from "../../seat";
 import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
 import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, illOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
@@ -125,7 +126,7 @@ export class Card extends Still<CardProps> {
     return (
       <li class={`bay ${words.kind} ${can ? "can" : ""} ${selected ? "sel" : ""}`} data-bay={id ?? drive.key} data-can={can ? "" : undefined}>
         <span class="hd">
-          <span class="plate">{plateOf(drive)}</span>
+          <span class={`plate ${bayName(drive) ? "" : "port"}`}>{plateOf(drive)}</span>
           <span class="md" title={what}>{what}</span>
           <span class="cap">{capacityWords(drive.capacity)}</span>
           {can && id !== null && (

@@ -33,7 +33,7 @@ describe("needs you", () => {
   it("a drive at the limit that the box tells is fine, above it too hot; one of which it tells none is left alone", () => {
     const of = (temperature: number, change: Partial<Drive> = {}) => needs([drive({ temperature, heat_limit: 70, ...change })], new Map(), null);
     expect(of(70)).toEqual([]);
-    expect(of(71).map(({ what }) => what)).toEqual(["…2B7H is at 71\u00a0°C; above 70\u00a0°C it is too hot"]);
+    expect(of(71).map(({ what }) => what)).toEqual(["SATA 1 …2B7H is at 71\u00a0°C; above 70\u00a0°C it is too hot"]);
     expect(of(71, { as_of: "2026-11-20T06:00:00Z" })).toEqual([]);
     const { heat_limit: _, ...untold } = drive({ temperature: 99 });
     expect(needs([untold], new Map(), null)).toEqual([]);
@@ -45,8 +45,8 @@ describe("needs you", () => {
   });
 
   it("a paused job asks for a person, one that waits for its drive does not", () => {
-    expect(told([pair("P0000001", { state: { kind: "waiting", why: "paused by mara" } })])[0]).toMatchObject({ what: "…0001 is paused by mara", next: "It goes on when somebody presses Go on." });
-    expect(told([pair("P0000001", { state: { kind: "waiting", why: "it is busy." } })])[0]).toMatchObject({ what: "…0001 waits: it is busy", next: expect.stringMatching(/by itself/) as string });
+    expect(told([pair("P0000001", { state: { kind: "waiting", why: "paused by mara" } })])[0]).toMatchObject({ what: "SATA 1 …0001 is paused by mara", next: "It goes on when somebody presses Go on." });
+    expect(told([pair("P0000001", { state: { kind: "waiting", why: "it is busy." } })])[0]).toMatchObject({ what: "SATA 1 …0001 waits: it is busy", next: expect.stringMatching(/by itself/) as string });
   });
 
   it("a drive that is out is named by its bay, with how far it was and how many others are not held up", () => {
@@ -55,17 +55,27 @@ describe("needs you", () => {
     expect(told([gone({ bay: "7" })])[0]).toMatchObject({ what: "Bay 7 (…9F2K) was taken out at 41 % of its test", next: "Put it back: the test goes on where it was." });
     const shelf = gone({ location: "PCI 03:00.0, SAS 0:0:0, enclosure 7:0:24:0, bay Slot 03" });
     expect(told([shelf, pair("FINE0001", {}), pair("FINE0002", {})])[0]).toMatchObject({ what: "Slot 03 (…9F2K) was taken out at 41 % of its test", next: "Put it back: the test goes on where it was. The other 2 drives go on." });
-    // What only the kernel or a controller calls it stands on no bay.
-    for (const of of [{ bus: "nvme", location: "PCI 01:00.0, nvme0" }, { bus: "usb", location: "USB 2-1" }, { bus: "sata", location: "PCI 00:1f.2, SATA port 2" }] as const) {
-      expect(told([gone(of)])[0]?.what).toBe("…9F2K was taken out at 41 % of its test");
+    // Where nobody named the bay, what it was plugged into.
+    for (const [of, says] of [[{ bus: "nvme", location: "PCI 01:00.0, nvme0" }, "nvme0 …9F2K"], [{ bus: "usb", location: "USB 2-1" }, "USB 2-1 …9F2K"], [{ bus: "sata", location: "PCI 00:1f.2, SATA port 2" }, "SATA 2 …9F2K"]] as const) {
+      expect(told([gone(of)])[0]?.what).toBe(`${says} was taken out at 41 % of its test`);
     }
     expect(told([gone({ bus: "mmc", location: "PCI 01:00.0, card slot 4" })])[0]?.what).toBe("Card slot 4 (…9F2K) was taken out at 41 % of its test");
     expect(told([gone({ location: "" }), pair("FINE0001", {})])[0]).toMatchObject({ what: "…9F2K was taken out at 41 % of its test", next: expect.stringMatching(/The other drive goes on\.$/) as string });
   });
 
+  it("each line about a drive names where it is pulled", () => {
+    const seat = { bay: "7", bus: "scsi", location: "PCI 00:03.0, SCSI 12:0:6:0" } as const;
+    const lines = (change: Partial<Drive>) => [...(["FAILED", "WARN", "INCONCLUSIVE"] as const).map((outcome) => pair("WDK2CC", { state: { kind: "finished" }, verdict: verdict(outcome) }, change)), pair("WDK2CC", { bad_sectors: 2 }, change),
+      pair("WDK2CC", { state: { kind: "waiting", why: "it is busy" } }, change), pair("WDK2CC", {}, { ...change, temperature: 60 }), pair("WDK2CC", { state: { kind: "aborted" }, verdict: null }, { ...change, ill: { severity: "critical", says: "It is worn" } })].map((one) => told([one])[0]?.what ?? "");
+    expect(lines(seat).filter((what) => !what.startsWith("Bay 7 (…K2CC)"))).toEqual([]);
+    expect(lines({ ...seat, bay: undefined } as unknown as Partial<Drive>).filter((what) => !what.startsWith("SCSI 6 …K2CC"))).toEqual([]);
+    const failed = (change: Partial<Drive>) => told([pair("WDK2CC", { state: { kind: "finished" }, verdict: verdict("FAILED") }, change)])[0]?.next;
+    expect([failed(seat), failed({ ...seat, present: false })]).toEqual(["Take it out; do not put data on it.", "It is not plugged in; do not put data on it."]);
+  });
+
   it("a drive that is broken already is told before hours are given to it, and no longer once a test has its word", () => {
     const ill = { severity: "critical", says: "300 reallocated sectors", since: "2026-11-19T06:00:00Z" } as const;
-    expect(needs([drive({ ill })], new Map(), null)).toMatchObject([{ shape: "fail", what: "…2B7H tells of itself: 300 reallocated sectors", next: "Look at it before you give it hours.", act: "The drive" }]);
+    expect(needs([drive({ ill })], new Map(), null)).toMatchObject([{ shape: "fail", what: "SATA 1 …2B7H tells of itself: 300 reallocated sectors", next: "Look at it before you give it hours.", act: "The drive" }]);
     expect(needs([drive({ ill: { ...ill, severity: "warning" } })], new Map(), null)[0]?.shape).toBe("warn");
     expect(needs([drive({ ill, present: false })], new Map(), null)).toEqual([]);
     expect(told([pair("BAD00001", {}, { ill })])).toEqual([]);

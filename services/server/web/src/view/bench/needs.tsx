@@ -7,7 +7,8 @@ import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
 import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
-import { bayOf, headingOf, heatOf, illOf, isHosts, isOver, isPaused } from "../../state/store";
+import { whoIs } from "../../seat";
+import { headingOf, heatOf, illOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark, ProblemNote } from "../bits";
 import { unheard } from "../box";
 import { useSettled } from "../settle";
@@ -41,13 +42,6 @@ export interface Need {
 const ORDER = ["hot", "failing", "gone", "gate", "failed", "ill", "trial", "inconclusive", "update", "waiting", "paused", "warn"] as const;
 type Kind = (typeof ORDER)[number];
 
-/** Where a drive sits, before its last four: a person who is to put it back looks for that. Empty where nobody named it and only the kernel or its controller does: that stands on no bay. */
-function seatOf(drive: Drive): string {
-  const { told, place } = bayOf(drive);
-  const bay = drive.bay ?? (told.startsWith("bay ") ? place : told.startsWith("card slot ") ? told.replace("c", "C") : "");
-  return bay && `${/^(bay|slot|disk|card slot)\b/i.test(bay) ? bay : `Bay ${bay}`} (`;
-}
-
 /** That others are not held up, and how many they are. */
 function othersGoOn(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, own: Job): string {
   const others = drives.filter(({ id, present }) => {
@@ -68,24 +62,25 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     if (drive.id === null) continue;
     const job = jobs.get(drive.id);
     const four = lastFour(drive.serial);
+    const who = whoIs(drive);
     const of = { four, drive: drive.id };
     const heat = heatOf(drive, job);
     if (drive.present && !drive.as_of && heat !== null && drive.heat_limit !== undefined && heat > drive.heat_limit) {
-      add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; above ${celsius(drive.heat_limit)} it is too hot`, next: job && !isOver(job) ? "Give it air, or pause it. At a limit of its own the test pauses by itself." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its test" : "The drive" });
+      add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `${who} is at ${celsius(heat)}; above ${celsius(drive.heat_limit)} it is too hot`, next: job && !isOver(job) ? "Give it air, or pause it. At a limit of its own the test pauses by itself." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its test" : "The drive" });
     }
     // To one that is not offered nobody can give hours.
     const ill = drive.present && drive.refused === null ? illOf(drive, job) : undefined;
-    if (ill) add("ill", { ...of, key: `ill ${drive.id}`, shape: ill.severity === "critical" ? "fail" : "warn", what: `…${four} tells of itself: ${stopped(ill.says)}`, next: "Look at it before you give it hours.", short: "look first", href: drivePath(drive.id), act: "The drive" });
+    if (ill) add("ill", { ...of, key: `ill ${drive.id}`, shape: ill.severity === "critical" ? "fail" : "warn", what: `${who} tells of itself: ${stopped(ill.says)}`, next: "Look at it before you give it hours.", short: "look first", href: drivePath(drive.id), act: "The drive" });
     if (!job) continue;
     const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its test" };
     if (!isOver(job)) {
-      if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "info", what: `${seatOf(drive)}…${four}${seatOf(drive) && ")"} was taken out ${job.progress ? `at ${Math.floor(job.progress.percent)} %` : "in the middle"} of its test`, next: `Put it back: the test goes on where it was.${othersGoOn(drives, jobs, job)}`, short: "put it back" });
-      else if (job.state.kind === "waiting" && isPaused(job)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
+      if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "info", what: `${who} was taken out ${job.progress ? `at ${Math.floor(job.progress.percent)} %` : "in the middle"} of its test`, next: `Put it back: the test goes on where it was.${othersGoOn(drives, jobs, job)}`, short: "put it back" });
+      else if (job.state.kind === "waiting" && isPaused(job)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `${who} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
       else if (job.state.kind === "waiting" && list.some(({ key }) => key === `hot ${drive.id}`)) continue;
-      else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} waits: ${stopped(job.state.why)}`, next: `It goes on by itself.${othersGoOn(drives, jobs, job)}`, short: "waits" });
-      else if (isHosts(job)) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "inc", what: `The box's own memory is bad: the test of …${four} can tell nothing of the drive`, next: "Test the drive in another computer.", short: "the box's memory is bad" });
-      else if (job.bad_sectors > 0) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${plural(job.bad_sectors, "bad sector")} so far`, next: "It goes on to tell how many there are. End it if that is of no use.", short: "heads for FAILED" });
-      else if (headingOf(job)?.outcome === "FAILED") add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${headingOf(job)!.words}`, next: "It goes on to test the rest. End it if that is of no use.", short: "heads for FAILED" });
+      else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `${who} waits: ${stopped(job.state.why)}`, next: `It goes on by itself.${othersGoOn(drives, jobs, job)}`, short: "waits" });
+      else if (isHosts(job)) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "inc", what: `The box's own memory is bad: the test of ${who} can tell nothing of the drive`, next: "Test the drive in another computer.", short: "the box's memory is bad" });
+      else if (job.bad_sectors > 0) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `${who} is heading for FAILED: ${plural(job.bad_sectors, "bad sector")} so far`, next: "It goes on to tell how many there are. End it if that is of no use.", short: "heads for FAILED" });
+      else if (headingOf(job)?.outcome === "FAILED") add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `${who} is heading for FAILED: ${headingOf(job)!.words}`, next: "It goes on to test the rest. End it if that is of no use.", short: "heads for FAILED" });
       continue;
     }
     const verdict = job.verdict;
@@ -94,10 +89,10 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     const { outcome } = verdict;
     const ack = { job, seen, word: seen ? "Take it back" : ackWord(outcome) };
     const after = (next: string) => (seen ? `${ackedWord(outcome)}; its verdict stays ${outcome}.` : next);
-    const said = `…${four}: ${stopped(verdict.summary)}`;
+    const said = `${who}: ${stopped(verdict.summary)}`;
     const shape = verdictShape(outcome) as Need["shape"];
     switch (outcome) {
-      case "FAILED": add("failed", { ...of, ...link, ack, key: job.id, shape, what: said, next: after("Take it out; do not put data on it."), short: "take it out" }); break;
+      case "FAILED": add("failed", { ...of, ...link, ack, key: job.id, shape, what: said, next: after(`${drive.present ? "Take it out" : "It is not plugged in"}; do not put data on it.`), short: "take it out" }); break;
       case "INCONCLUSIVE": add("inconclusive", { ...of, ...link, ack, key: job.id, shape, what: said, next: after("Test it again, or look at what stopped it."), short: "look at it" }); break;
       case "WARN": { const { next, short } = warned(verdict, drive.bus); add("warn", { ...of, ...link, ack, key: job.id, shape, what: said, next: after(`${next}.`), short }); break; }
     }

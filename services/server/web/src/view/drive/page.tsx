@@ -17,6 +17,7 @@ import { enterGate } from "../../state/wish";
 import { useAgain } from "../again";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { Banners, unheardOf } from "../box";
+import { Locate } from "../locate";
 import { Health } from "./health";
 import { Lately } from "./lately";
 import { afterWords } from "../job/after";
@@ -89,36 +90,6 @@ function Jobs({ jobs, asked }: { jobs: readonly Job[]; asked: boolean }) {
         </table></div>
       )}
     </Panel>
-  );
-}
-
-/** Makes the drive findable among its neighbours; what the box did about it is told beside the button. */
-function Locate({ drive }: { drive: Drive }) {
-  const busy = useSignal(false);
-  const told = useSignal({ on: false, text: "" });
-  const problem = useSignal<Problem | null>(null);
-  const id = drive.id;
-  if (id === null || !drive.present) return null;
-  if (drive.as_of) return <button class="btn" type="button" disabled aria-describedby="unseen"><Icon name="bulb" />Show me which</button>;
-  // Whoever asked for it: the box says until when.
-  const on = drive.shown_until !== undefined && Date.parse(drive.shown_until) > now.value;
-  const turn = async () => {
-    busy.value = true;
-    problem.value = null;
-    try {
-      told.value = { on: !on, text: (await api.locate(id, !on)).told };
-    } catch (thrown) {
-      problem.value = asProblem(thrown);
-      told.value = { on, text: "" };
-    }
-    busy.value = false;
-  };
-  return (
-    <>
-      <button class={`btn ${on ? "lit" : ""}`} type="button" aria-pressed={on} disabled={busy.value} onClick={() => void turn()}><Icon name="bulb" />{on ? "Stop showing it" : "Show me which"}</button>
-      <span class="told" role="status">{told.value.on === on ? told.value.text : ""}</span>
-      <ProblemNote problem={problem.value} />
-    </>
   );
 }
 

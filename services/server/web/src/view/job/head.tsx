@@ -7,12 +7,14 @@ import { api, asProblem, certificateUrl } from "../../api";
 import { verifiedWords } from "../../called";
 import { bytes, clock, duration, lastFour, plural, timeLeft } from "../../format";
 import { drivePath, jobPath } from "../../route";
+import { seatOf } from "../../seat";
 import { connections, known, latest, now } from "../../state/app";
 import { isAway } from "../../state/gate";
 import { canChoose, headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store";
 import { enterGate } from "../../state/wish";
 import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { unheard, unheardOf } from "../box";
+import { Locate } from "../locate";
 import { afterWords } from "./after";
 import { stepName } from "./steps";
 import { steady } from "./timeline";
@@ -150,7 +152,7 @@ export function Head({ job }: { job: Job }) {
   return (
     <div class="jobhd">
       <div class="who"><span class="l4">{lastFour(job.serial)}</span>
-        <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
+        <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br />{drive ? `${drive.present ? "" : "out, last in "}${seatOf(drive) || "place not told"}` : "not plugged in"}<br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
       <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}{job.certificate?.revoked && <span class="v is-fail"><Shape of="fail" />no longer holds</span>}<h1>{title}</h1><p class="sayit">{line}{newest.id !== job.id && <> <a href={jobPath(newest.id)}>{isOver(newest) ? "Its last test" : "The test that it is in now"}</a></>}</p>
         <p class="sayit" role="status">{isOver(job) ? "" : late.value}</p>
         <p class="sr" role="status">{spoken(job)}</p>
@@ -161,12 +163,14 @@ export function Head({ job }: { job: Job }) {
             ? <button class="btn prime" type="button" disabled={busy !== null} onClick={() => void act("resume")}><Icon name="go" />{busy === "resume" ? "Asking the box" : "Go on"}</button>
             : <button class="btn" type="button" disabled={busy !== null} onClick={() => void act("pause")}><Icon name="pause" />{busy === "pause" ? "Asking the box" : "Pause"}</button>}
           <button class="btn" type="button" onClick={() => { problem.value = null; asking.value = true; }}>End this test…</button>
+          {drive && <Locate drive={drive} />}
         </div>
       )}
       {isOver(job) && (
         <div class="do">
           {again && <button class={`btn ${job.verdict?.outcome === "INCONCLUSIVE" ? "prime" : ""}`} type="button" onClick={() => enterGate({ drives: [job.drive] })}>Burn in again…</button>}
           {job.certificate && !job.certificate.revoked && <a class="btn" href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Certificate</a>}
+          {drive && <Locate drive={drive} />}
         </div>
       )}
       {asking.value && !isOver(job) && (

@@ -9,8 +9,9 @@ import { useEffect } from "preact/hooks";
 
 import "../../style/wall.css";
 import { bytes, capacityWords, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
-import { placeName, platesOf } from "../../plates";
+import { platesOf } from "../../plates";
 import { go } from "../../route";
+import { placeName } from "../../seat";
 import { known, latest, lostSince, now, silentFor } from "../../state/app";
 import { spanOf } from "../../state/heard";
 import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, shareOf } from "../../state/store";
