@@ -1,7 +1,8 @@
 /** What a card, the list of what needs somebody and the pages behind them say of where a drive is and what is on it, over a played box (`played.mjs`). */
+import { until } from "./box.mjs";
 import { inspect, visit } from "./browser.mjs";
 import { Played } from "./played.mjs";
-import { assert, tester } from "./test.mjs";
+import { assert, SETTLES_MS, tester } from "./test.mjs";
 
 export async function cards(browser, width, scheme, count) {
   const box = await new Played().open();
@@ -17,6 +18,37 @@ export async function cards(browser, width, scheme, count) {
   };
 
   try {
+    await test("bench: what the search has found among drives that were here leads to what is known of them", async () => {
+      const [gone] = drives.splice(2, 1);
+      const event = { seq: 900, id: "x", type: "drive.removed", ts: jobs[2].ended, severity: "info", actor: { kind: "box", name: "agent" }, drive: gone.id, message: `${gone.model} ${gone.serial} (8.00 TB) is gone; it was last seen in bay 7 (pci-0000:00:1f.2-ata-3)`, prev_hash: "", hash: "" };
+      box.state.events.push(event);
+      await at("/");
+      await page.getByRole("searchbox", { name: "Search drives" }).fill(four(gone));
+      await page.getByText(`No drive that is here answers to “${four(gone)}”.`).waitFor();
+      const were = page.getByRole("region", { name: "Drives that were here" });
+      await were.getByText("FAILED").waitFor();
+      await inspect(page, `were-here-${width}`);
+      await were.getByRole("link", { name: `…${four(gone)}` }).click();
+      await page.getByRole("heading", { name: "Not plugged in" }).waitFor();
+      const known = page.getByRole("region", { name: "Identity" });
+      await known.getByText(/^bay 7 \(pci-0000:00:1f.2-ata-3\), /).waitFor();
+      assert("its serial is told", (await known.textContent()).includes(gone.serial));
+      await inspect(page, `gone-${width}`);
+      // A certificate tells of one whose tests the page does not hold.
+      const [old] = jobs.splice(2, 1);
+      box.instead.set("GET /api/v1/certificates", () => [{ job: old.id, drive: old.drive, model: old.model, serial: old.serial, capacity: old.capacity, playbook: old.playbook, outcome: "FAILED", info: old.certificate }]);
+      await at("/");
+      await page.getByRole("searchbox", { name: "Search drives" }).fill(four(gone));
+      await were.getByText("FAILED").waitFor();
+      await page.getByRole("searchbox", { name: "Search drives" }).fill("nothing has this");
+      await page.getByText("No drive answers to “nothing has this”.").waitFor();
+      await page.getByRole("button", { name: "Show all" }).click();
+      box.instead.clear();
+      jobs.splice(2, 0, old);
+      drives.splice(2, 0, gone);
+      box.state.events.pop();
+    });
+
     await test("needs you: each line names where to pull, and so does the test's page, with the light beside it; a port looks otherwise than a bay", async () => {
       drives[2] = { ...drives[2], bay: "7" };
       await at("/");
@@ -29,6 +61,17 @@ export async function cards(browser, width, scheme, count) {
       await page.getByRole("button", { name: "Show me which" }).waitFor();
       await page.locator(".jobhd .who").getByText("Bay 7").waitFor();
       await inspect(page, `seat-job-${width}`);
+    });
+
+    await test("needs you: a drive that FAILED asks on though the box has not seen it since it started", async () => {
+      const [gone] = drives.splice(2, 1);
+      await at("/");
+      await line(gone).getByText("It is not plugged in; do not put data on it.").waitFor();
+      await page.waitForTimeout(SETTLES_MS);
+      await line(gone).getByRole("button", { name: "Noted" }).click();
+      await page.locator(".needs [role=status]").getByText(`…${four(gone)} is noted; its verdict stays FAILED.`).waitFor();
+      drives.splice(2, 0, gone);
+      delete jobs[2].acknowledged;
     });
 
   } finally {

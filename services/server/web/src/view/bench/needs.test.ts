@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { BoxView, Drive, Job, Phase, Verdict } from "@wire";
 
 import { drive, job, phase } from "../../fixtures";
-import { needs } from "./needs";
+import { needs, withAway } from "./needs";
 
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: "It is said.", verified: 0, engine: "" });
 /** A drive of its own with a job of its own. */
@@ -105,6 +105,17 @@ describe("needs you", () => {
   it("a drive that is not offered gets no hours: what it tells of itself asks for nobody, who could not end the line", () => {
     const ill = { severity: "warning", says: "90 % of its rated life are used" } as const;
     expect(needs([drive({ ill, refused: { kind: "boot-disk", reason: "the box runs from it" } })], new Map(), null)).toEqual([]);
+  });
+
+  it("a drive that FAILED or is waited for asks on though the box has not seen it since it started", () => {
+    const online = { agent: { state: "online" } } as unknown as BoxView;
+    const absent = [over("FAIL0001", "FAILED"), over("WARN0001", "WARN"), over("PASS0001", "PASSED"), pair("WAIT0001", { state: { kind: "waiting", why: "the drive is out" } }), pair("RUNS0001", {})];
+    const here = over("HERE0001", "FAILED");
+    const jobs = new Map([...absent, here].map(([one, of]) => [one.id ?? "", of]));
+    const what = (box: BoxView) => needs(withAway([here[0]], jobs, box), jobs, box).map((need) => need.what);
+    expect(what(online)).toEqual(["…0001 was taken out in the middle of its test", "SATA 1 …0001: It is said", "…0001: It is said"]);
+    // Until the agent tells the drives, nobody knows which are missing.
+    expect(what({ agent: { state: "offline" } } as unknown as BoxView)).toEqual(["SATA 1 …0001: It is said"]);
   });
 
   it("an end that somebody has seen asks for nobody any more; what runs, waits or is hot still does", () => {

@@ -8,7 +8,7 @@ import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
 import { whoIs } from "../../seat";
-import { headingOf, heatOf, illOf, isHosts, isOver, isPaused } from "../../state/store";
+import { hasFailed, headingOf, heatOf, illOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark, ProblemNote } from "../bits";
 import { unheard } from "../box";
 import { useSettled } from "../settle";
@@ -41,6 +41,21 @@ export interface Need {
  */
 const ORDER = ["hot", "failing", "gone", "gate", "failed", "ill", "trial", "inconclusive", "update", "waiting", "paused", "warn"] as const;
 type Kind = (typeof ORDER)[number];
+
+/** A drive of which a test alone tells. */
+const away = ({ drive, model, serial, capacity, sector, started }: Job): Drive => ({
+  id: drive, key: drive, kernel_name: "", model, serial, wwn: null, capacity, logical_sector: sector, physical_sector: sector, bus: "other", rotation: { kind: "unknown" },
+  location: "", temperature: null, content: { state: "unknown" }, refused: null, present: false, since: started,
+});
+
+/** The drives, and those that were not plugged in since the box started and FAILED, or are waited for: who took one out still has to know. Pure. */
+export function withAway(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, box: BoxView | null): readonly Drive[] {
+  // Until the agent tells the drives, nobody knows which are missing.
+  if (box?.agent.state !== "online") return drives;
+  const here = new Set(drives.map(({ id }) => id));
+  const missed = [...jobs.values()].filter((job) => !here.has(job.drive) && (hasFailed(job) || job.state.kind === "waiting"));
+  return [...drives, ...missed.map(away)];
+}
 
 /** That others are not held up, and how many they are. */
 function othersGoOn(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, own: Job): string {
@@ -152,7 +167,7 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
     if (inside && document.activeElement === document.body) region.current?.querySelector("h2")?.focus({ preventScroll: true });
   });
   const last = said.value === null ? undefined : known.value.jobs.get(said.value);
-  const list = needs(drives, latest.value, known.value.box, chosen.value, noted.value);
+  const list = needs(withAway(drives, latest.value, known.value.box), latest.value, known.value.box, chosen.value, noted.value);
   const open = list.filter(({ ack }) => !ack?.seen).length;
   // What happens to a drive meanwhile nobody tells.
   const silent = unheard();

@@ -4,7 +4,7 @@ import type { Drive, Job } from "@wire";
 
 import { bytes, lastFour, plural, rate, timeLeft, titleOf } from "../../format";
 import { choose, chosen, known, latest, now, search, silentFor } from "../../state/app";
-import { byGroup, canChoose, hottestOf, isOver, matches } from "../../state/store";
+import { byGroup, hottestOf, isOver, matches } from "../../state/store";
 import { prefer, preferred } from "../../state/wish";
 import { Icon } from "../bits";
 import { Card } from "./card";
@@ -14,6 +14,7 @@ import { Needs } from "./needs";
 import { asList, MANY, showAs } from "./view";
 
 const Empty = lazy(() => import("./empty").then((m) => m.Empty), "", "div");
+const Found = lazy(() => import("./found").then((m) => m.Found), "", "div");
 const TheBox = lazy(() => import("../units").then((m) => m.TheBox), "", "div");
 
 const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
@@ -77,16 +78,6 @@ function ActBar({ drives }: { drives: readonly Drive[] }) {
   );
 }
 
-/** What the search has found, and all of it chosen in one go beside what was chosen before. */
-function Found({ drives }: { drives: readonly Drive[] }) {
-  const can = drives.flatMap((drive) => (drive.id !== null && canChoose(drive, latest.value.get(drive.id)) ? [drive.id] : []));
-  return (
-    <p class="mute none"><span role="status">{plural(drives.length, "drive")} found.</span>{" "}
-      {can.length > 0 && <button class="btn plain" type="button" onClick={() => choose([...new Set([...chosen.value, ...can])])}>Choose {can.length === drives.length ? (can.length === 1 ? "it" : "all") : `the ${can.length} that can be tested`}</button>}
-    </p>
-  );
-}
-
 /** The bench. */
 export function Bench() {
   const { drives, jobs: _jobs, trails } = known.value;
@@ -100,8 +91,7 @@ export function Bench() {
       <Banners />
       <div class="now"><Figures drives={drives} /><Needs drives={drives} /></div>
       {drives.length === 0 && <Empty />}
-      {drives.length > 0 && shown.length === 0 && <p class="mute none" role="status">No drive answers to “{search.value}”. <button class="btn plain" type="button" onClick={() => (search.value = "")}>Show all</button></p>}
-      {search.value !== "" && shown.length > 0 && <Found drives={shown} />}
+      {search.value !== "" && <Found drives={shown} />}
       {shown.length > 0 && shown.every((drive) => drive.refused !== null) && (
         <p class="note all" role="status"><Icon name="lock" /><span><b>None of these drives is offered.</b> Each says why. What is in use stays untouched: free it (unmount it, take it out of its pool), or plug in another; it shows here within two seconds.</span></p>
       )}

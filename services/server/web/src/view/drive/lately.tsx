@@ -14,8 +14,11 @@ const ASKED = 200;
 
 const Picture = ({ kind }: Pick<Point, "kind">) => (kind === null ? <span class="i" /> : kind === "place" ? <Icon name="bay" /> : kind === "certificate" ? <Icon name="cert" /> : <Shape of={verdictShape(kind)} />);
 
-/** The panel; `drive`: its identity, `null` where it has none, as no event names it then. `span` as {@link Panel} takes it. */
-export function Lately({ drive, jobs, span }: { drive: DriveId | null; jobs: readonly Job[]; span: string }) {
+/** What the box tells of a drive, oldest first, and goes on telling; `told`: what it was asked for, `null` while it has not answered. */
+export interface Story { told: readonly Event[] | null; events: readonly Event[]; problem: Problem | null }
+
+/** The events of a drive; `drive`: its identity, `null` where it has none, as no event names it then. */
+export function useStory(drive: DriveId | null): Story {
   const asked = useSignal<{ of: DriveId; events: readonly Event[] } | null>(null);
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
@@ -29,15 +32,20 @@ export function Lately({ drive, jobs, span }: { drive: DriveId | null; jobs: rea
       (thrown: unknown) => (problem.value = asProblem(thrown)),
     );
   }, [drive, connections.value]);
-  const answer = asked.value !== null && asked.value.of === drive ? asked.value.events : null;
-  const last = answer?.at(-1)?.seq ?? 0;
-  const since = known.value.events.filter((event) => event.drive === drive && event.seq > last);
-  const line = life([...(answer ?? []), ...since], jobs);
+  const told = asked.value !== null && asked.value.of === drive ? asked.value.events : null;
+  const last = told?.at(-1)?.seq ?? 0;
+  return { told, events: [...(told ?? []), ...known.value.events.filter((event) => event.drive === drive && event.seq > last)], problem: problem.value };
+}
+
+/** The panel; `named`: the drive has an identity. `span` as {@link Panel} takes it. */
+export function Lately({ named, story, jobs, span }: { named: boolean; story: Story; jobs: readonly Job[]; span: string }) {
+  const { told: answer, events, problem } = story;
+  const line = life(events, jobs);
   const begins = (answer?.length ?? 0) < ASKED && line.length < LISTED;
   return (
     <Panel title="What happened to it" span={span} note={line.length > 0 ? `newest first, times in ${zone(now.peek())}` : undefined}>
-      <ProblemNote problem={problem.value} />
-      {line.length === 0 && !problem.value && <p class="mute">{answer || drive === null ? "Nothing yet." : "Asking the box."}</p>}
+      <ProblemNote problem={problem} />
+      {line.length === 0 && !problem && <p class="mute">{answer || !named ? "Nothing yet." : "Asking the box."}</p>}
       {line.length > 0 && (
         <ol class="plain life">
           {line.map(({ key, at, text, href, kind }) => (

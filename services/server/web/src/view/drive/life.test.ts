@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Event } from "@wire";
 
 import { job } from "../../fixtures";
-import { LISTED, life } from "./life";
+import { lastSeen, LISTED, life } from "./life";
 
 const event = (seq: number, type: string, change: Partial<Event> = {}): Event => ({
   seq, id: `e${seq}`, type, ts: `2026-11-20T06:00:${String(seq).padStart(2, "0")}Z`, severity: "info", actor: { kind: "agent", name: "agent" }, message: `${type} ${seq}`, data: null, prev_hash: "", hash: "", ...change,
@@ -40,4 +40,12 @@ describe("a drive's line of time", () => {
     const line = life(Array.from({ length: 200 }, (_, i) => event(i, "drive.added", { ts: new Date(i * 1000).toISOString() })), []);
     expect([line.length, line[0]?.key]).toEqual([LISTED, "e199"]);
   });
+});
+
+it("where a drive was seen last is told by its newest coming or going that names a place", () => {
+  const came = event(1, "drive.added", { message: "M S (1 GB) was plugged in at pci-0000:00:1f.2-ata-1" });
+  const went = event(2, "drive.removed", { message: "M S (1 GB) is gone; it was last seen in bay front, second (pci-0000:00:1f.2-ata-1)" });
+  expect(lastSeen([])).toBeNull();
+  expect(lastSeen([came, event(2, "job.started")])).toEqual({ place: "pci-0000:00:1f.2-ata-1", at: came.ts });
+  expect(lastSeen([came, went, event(3, "drive.removed", { message: "M S (1 GB) is gone" })])).toEqual({ place: "bay front, second (pci-0000:00:1f.2-ata-1)", at: went.ts });
 });

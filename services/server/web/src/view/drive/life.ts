@@ -48,3 +48,13 @@ export function life(events: readonly Event[], jobs: readonly Job[]): Point[] {
   // Events come in order, and stay so where several happened at once.
   return points.sort((a, b) => time(a) - time(b)).slice(-LISTED).reverse();
 }
+
+/** Where a drive was when the box saw it last, in the box's words, and when; `null` where no event tells it. `events`: oldest first. */
+export function lastSeen(events: readonly Event[]): { place: string; at: string } | null {
+  const came = events.filter(({ type }) => type === "drive.added" || type === "drive.removed").reverse();
+  for (const event of came) {
+    const place = /(?:last seen|plugged in) (?:at|in) (.+)$/.exec(event.message)?.[1];
+    if (place) return { place, at: happenedAt(event) };
+  }
+  return null;
+}

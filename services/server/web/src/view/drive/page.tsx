@@ -19,7 +19,8 @@ import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { Banners, unheardOf } from "../box";
 import { Locate } from "../locate";
 import { Health } from "./health";
-import { Lately } from "./lately";
+import { Gone } from "./gone";
+import { Lately, useStory } from "./lately";
 import { afterWords } from "../job/after";
 import { SmartTable } from "../job/smart";
 import { Siblings } from "./siblings";
@@ -160,8 +161,9 @@ export function DrivePage({ id }: { id: string }) {
   useEffect(ask, [id]);
   useAgain(() => (asked.peek()?.problem ?? null) !== null, ask);
   const answer = asked.value?.of === id ? asked.value : null;
+  const drive = drives?.find((d) => d.id === id) ?? drives?.find((d) => d.key === id);
+  const story = useStory(drive ? drive.id : id);
   if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
-  const drive = drives.find((d) => d.id === id) ?? drives.find((d) => d.key === id);
   const jobs = [...all.values()].filter((job) => job.drive === id).sort((a, b) => (a.id < b.id ? 1 : -1));
   const known_as = drive ?? jobs[0];
   if (!known_as && !answer) return <main id="main" tabIndex={-1}><p class="mute" role="status">Asking the box for this drive.</p></main>;
@@ -224,12 +226,13 @@ export function DrivePage({ id }: { id: string }) {
             </dl>
           </Panel>
         )}
+        {!drive && jobs[0] && <Gone job={jobs[0]} story={story} />}
         {measured && <SurfaceMap job={measured} among={others} />}
         <Jobs jobs={jobs} asked={answer !== null && answer.problem === null} />
         <Siblings own={measured} others={others} model={known_as.model} />
         {known_as.serial && <Health serial={known_as.serial} />}
         {smart && <Panel title="SMART at the last burn-in" note={<Term of="SMART">what SMART is</Term>} span="c7"><SmartTable rows={smart.smart} /></Panel>}
-        <Lately drive={drive ? drive.id : id} jobs={jobs} span={smart ? "c5" : "c12"} />
+        <Lately named={drive?.id !== null} story={story} jobs={jobs} span={smart ? "c5" : "c12"} />
       </div>
     </main>
   );
