@@ -74,6 +74,17 @@ export async function cards(browser, width, scheme, count) {
       delete jobs[2].acknowledged;
     });
 
+    await test("card: between two steps it says which comes next, and behind the last that it ends", async () => {
+      const running = jobs[1];
+      const steps = (...statuses) => running.phases.map((step, i) => ({ ...step, status: statuses[i] ?? "pending" }));
+      await at("/");
+      for (const [phases, says] of [[steps("done", "done", "done"), "Next: Verify"], [steps("done", "done", "done", "done", "running"), "nearly done"], [steps("done", "done", "done", "done", "done"), "its verdict is being signed"]]) {
+        box.say("job", { ...running, progress: null, phases });
+        await card(drives[1]).getByText(says).waitFor();
+        await until("nothing to start", async () => !/starting/i.test(await card(drives[1]).textContent()));
+      }
+      await inspect(page, `between-${width}`);
+    });
   } finally {
     await context.close().catch(() => {});
     await box.close();

@@ -195,6 +195,20 @@ export function isOver(job: Job): boolean {
   return job.state.kind === "finished" || job.state.kind === "aborted";
 }
 
+/** Index of the step that a test is at: the one that runs, between two of them the next, and their number once all are behind it. Progress comes more often than the whole job, so it knows first that one has begun. */
+export function stepOf({ progress, phases }: Job): number {
+  const at = progress?.step ?? phases.findIndex(({ status }) => status === "running" || status === "interrupted");
+  const next = at < 0 ? phases.findIndex(({ status }) => status === "pending") : at;
+  return next < 0 ? phases.length : next;
+}
+
+/** What a test without progress tells in the place of the time that is left. */
+export function unmeasured(job: Job): string {
+  const at = stepOf(job);
+  const step = job.phases[at];
+  return !step || step.phase === "smart_after" ? "nearly done" : at === 0 ? "starting" : "estimating";
+}
+
 /** How far the running step is, 0 to 1; `null` where it has no measure. */
 export function shareOf(job: Job, step: number): number | null {
   const p = job.progress;

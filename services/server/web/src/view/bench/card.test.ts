@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Drive, Verdict } from "@wire";
+import type { Drive, Job, Verdict } from "@wire";
 
 import { drive, finding, job, phase } from "../../fixtures";
 import { canChoose, plateOf } from "../../state/store";
@@ -27,6 +27,15 @@ describe("a card", () => {
   });
   it("a running job wins over a refusal that the job itself causes", () => {
     expect(say(drive({ refused: { kind: "busy", reason: "being burned in" } }), job(), NOW)).toMatchObject({ kind: "hot", word: "Verify" });
+  });
+  it("between two steps says which comes next, and behind the last that the verdict is made, never that it starts", () => {
+    const steps = (...statuses: ("done" | "skipped" | "running" | "pending")[]) => job({ phases: (["smart_before", "probe", "write", "verify", "smart_after"] as const).map((of, i) => phase({ phase: of, status: statuses[i] ?? "pending" })) });
+    const words = (of: Job) => { const { word, line, foot } = say(drive(), of, NOW); return [word, line, foot[2]]; };
+    expect(words(steps())).toEqual(["Starting", "step 1 of 5", "starting"]);
+    expect(words(steps("running"))).toEqual(["SMART before", "step 1 of 5", "starting"]);
+    expect(words(steps("done", "done", "done"))).toEqual(["Next: Verify", "step 4 of 5", "estimating"]);
+    expect(words(steps("skipped", "done", "done", "done", "running"))).toEqual(["SMART after", "step 5 of 5", "nearly done"]);
+    expect(words(steps("skipped", "done", "done", "done", "skipped"))).toEqual(["Ending", "its verdict is being signed", "nearly done"]);
   });
   it("bad sectors are told while they are found", () => expect(say(drive(), job({ bad_sectors: 3 }), NOW).line).toBe("3 bad sectors"));
   it("a pulled drive with an open job waits, and an old verdict is not shown for a drive that is out", () => {

@@ -7,7 +7,7 @@ import { drivePath, jobPath } from "../../route";
 import { bayName } from "../../seat";
 import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
-import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, illOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
+import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, illOf, isOver, isPaused, plateOf, shareOf, stepOf, unmeasured, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 import { asks } from "../job/ack";
 
@@ -27,19 +27,20 @@ export function say(drive: Drive, job: Job | undefined, now: number, silent: num
 function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
   const temperature = celsius(heatOf(drive, job));
   if (job && !isOver(job)) {
-    // Progress comes more often than the whole job, so it knows first that a phase has begun.
-    const at = job.progress?.step ?? job.phases.findIndex((p) => p.status === "running" || p.status === "interrupted");
     if (job.state.kind === "waiting" || !drive.present) {
       return {
         kind: "held", word: isPaused(job) ? "Paused" : "Waiting", line: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out",
         foot: drive.present ? [temperature, "", isPaused(job) ? "waits for Go on" : "goes on by itself"] : `Out since ${clock(drive.since, now)}`,
       };
     }
-    const phase = job.progress?.phase ?? job.phases[at]?.phase;
+    const at = stepOf(job);
+    const step = job.phases[at];
+    const name = step && phaseName(job.progress?.phase ?? step.phase);
+    const word = !name ? "Ending" : job.progress || step.status !== "pending" ? name : at === 0 ? "Starting" : `Next: ${name}`;
     const bad = job.bad_sectors > 0 ? plural(job.bad_sectors, "bad sector") : headingOf(job)?.outcome === "FAILED" ? "heading for FAILED" : job.findings.length > 0 ? plural(job.findings.length, "finding") : "";
     return {
-      kind: "hot", word: phase ? phaseName(phase) : "Starting", line: bad || `step ${Math.max(0, at) + 1} of ${job.phases.length}`,
-      foot: [temperature, rate(job.progress?.rate), job.progress ? timeLeft(job.progress.eta_job) : "starting"],
+      kind: "hot", word, line: bad || (step ? `step ${at + 1} of ${job.phases.length}` : "its verdict is being signed"),
+      foot: [temperature, rate(job.progress?.rate), job.progress ? timeLeft(job.progress.eta_job) : unmeasured(job)],
     };
   }
   if (!drive.present) return { kind: "gone", word: job && asks(job) ? job.verdict!.outcome : "Pulled", line: `out since ${clock(drive.since, now)}`, foot: "Nothing runs on it." };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Job, Verdict } from "@wire";
 
-import { drive, finding, job } from "../../fixtures";
+import { drive, finding, job, phase } from "../../fixtures";
 import { face } from "./page";
 import { shown } from "./plan";
 
@@ -31,7 +31,8 @@ describe("a tile", () => {
     // A step that is measured by time has no bytes.
     expect(face(drive(), job({ progress: { ...p, phase: "seek", total: 0, done: 0, phase_percent: 40 } }))).toMatchObject({ word: "40\u202f%", share: 0.4 });
     expect(face(drive(), job({ progress: { ...p, phase: "self_test_short", total: 0, done: 0 } }))).toMatchObject({ phase: "Short self-test", word: "…", share: 0 });
-    expect(face(drive(), job())).toMatchObject({ kind: "hot", phase: "", word: "starting", share: 0 });
+    expect(face(drive(), job({ phases: [phase({ phase: "smart_before" }), phase()] }))).toMatchObject({ kind: "hot", phase: "", word: "starting", share: 0 });
+    expect(face(drive(), job({ phases: [phase({ status: "done" }), phase({ phase: "smart_after", status: "running" })] }))).toMatchObject({ word: "nearly done", share: 0 });
   });
   it("says each verdict by shape and word, and where a drive failed", () => {
     for (const [outcome, shape] of [["PASSED", "pass"], ["WARN", "warn"], ["FAILED", "fail"], ["INCONCLUSIVE", "inc"]] as const) {

@@ -14,7 +14,7 @@ import { go } from "../../route";
 import { placeName } from "../../seat";
 import { known, latest, lostSince, now, silentFor } from "../../state/app";
 import { spanOf } from "../../state/heard";
-import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, shareOf } from "../../state/store";
+import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, shareOf, unmeasured } from "../../state/store";
 import { showTheme } from "../../theme";
 import { Mark, Shape, Still } from "../bits";
 import { banners, unheard } from "../box";
@@ -34,7 +34,7 @@ export function face(drive: Drive, job: Job | undefined, silent: number | null =
     const p = job.progress;
     const share = p ? shareOf(job, p.step) : null;
     if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "held", word: isPaused(job) ? "PAUSED" : "WAITS", side: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out", share };
-    return { ...plain, kind: "hot", phase: p ? phaseName(p.phase) : "", word: share !== null ? `${Math.floor(share * 100)}\u202f%` : p ? "…" : "starting", side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : silent !== null ? `silent ${spanOf(silent)}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
+    return { ...plain, kind: "hot", phase: p ? phaseName(p.phase) : "", word: share !== null ? `${Math.floor(share * 100)}\u202f%` : p ? "…" : unmeasured(job), side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : silent !== null ? `silent ${spanOf(silent)}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
   }
   if (drive.refused && !hasFailed(job)) return { ...plain, kind: "idle", word: inUse(drive) ? "In use" : "Not offered" };
   if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
