@@ -74,6 +74,23 @@ export async function cards(browser, width, scheme, count) {
       delete jobs[2].acknowledged;
     });
 
+    await test("card: what is on the drive now stands beneath its verdict, and is read out with its place", async () => {
+      const [passed, failed] = [drives[0], drives[2]];
+      const content = { state: "found", summary: "ext4 \"taxes2025\" (42 MB used)", signatures: [{ partition: 0, kind: "ext4", label: "taxes2025", uuid: null, name: null, used: 42e6 }] };
+      for (const n of [0, 2]) drives[n] = { ...drives[n], content };
+      await at("/");
+      for (const of of [passed, failed]) {
+        await card(of).getByText("Now: “taxes2025”, ext4").waitFor();
+        const [box_, words] = await Promise.all([card(of).boundingBox(), card(of).locator(".why b").boundingBox()]);
+        assert("it is seen whole in height", words.height >= 12 && words.y + words.height <= box_.y + box_.height);
+      }
+      await card(passed).getByRole("checkbox", { name: /^Choose 1000, SATA 1, ST8000VN004-2M2101, 8.TB, PASSED, .*Now: “taxes2025”/ }).waitFor();
+      await card(failed).getByRole("link", { name: /^\w{4}, Bay 7, .*FAILED, .*Now: “taxes2025”/ }).waitFor();
+      await inspect(page, `now-on-it-${width}`);
+      drives[0] = passed;
+      drives[2] = failed;
+    });
+
     await test("card: between two steps it says which comes next, and behind the last that it ends", async () => {
       const running = jobs[1];
       const steps = (...statuses) => running.phases.map((step, i) => ({ ...step, status: statuses[i] ?? "pending" }));

@@ -37,6 +37,15 @@ describe("a card", () => {
     expect(words(steps("skipped", "done", "done", "done", "running"))).toEqual(["SMART after", "step 5 of 5", "nearly done"]);
     expect(words(steps("skipped", "done", "done", "done", "skipped"))).toEqual(["Ending", "its verdict is being signed", "nearly done"]);
   });
+  it("says beneath a verdict what is on the drive now, which may have come since", () => {
+    const signature = { partition: 0, kind: "ext4", label: "taxes2025", uuid: null, name: null, used: 42_000_000 };
+    const content = { state: "found" as const, summary: "ext4 \"taxes2025\" (42 MB used)", signatures: [signature] };
+    for (const outcome of ["PASSED", "WARN", "INCONCLUSIVE", "FAILED"] as const) {
+      expect(say(drive({ content }), done(outcome), NOW)).toMatchObject({ word: outcome, holds: "Now: “taxes2025”, ext4, 42\u00a0MB used" });
+      expect(say(drive(), done(outcome), NOW).holds).toBeUndefined();
+    }
+    expect(say(drive({ content, present: false }), done("PASSED"), NOW).holds).toBeUndefined();
+  });
   it("bad sectors are told while they are found", () => expect(say(drive(), job({ bad_sectors: 3 }), NOW).line).toBe("3 bad sectors"));
   it("a pulled drive with an open job waits, and an old verdict is not shown for a drive that is out", () => {
     expect(say(drive({ present: false }), job(), NOW)).toMatchObject({ word: "Waiting" });

@@ -4,15 +4,15 @@ import type { Drive, Job } from "@wire";
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
 import { ago, bytes, capacityWords, celsius, clock, contentBrief, lastFour, phaseName, plural, rate, timeLeft, usedOf, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
-import { bayName } from "../../seat";
+import { bayName, seatOf } from "../../seat";
 import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
 import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, illOf, isOver, isPaused, plateOf, shareOf, stepOf, unmeasured, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 import { asks } from "../job/ack";
 
-/** What a card says in its second and third row and at its foot. */
-interface Say { kind: string; word: string; line: string; foot: [string, string, string] | string }
+/** What a card says in its second and third row and at its foot; `holds`: what is on the drive now, beneath a verdict that may be of before that came. */
+interface Say { kind: string; word: string; line: string; foot: [string, string, string] | string; holds?: string }
 
 /** A drive's state in words; `silent`: for how many seconds nothing came of its running test. Pure. */
 export function say(drive: Drive, job: Job | undefined, now: number, silent: number | null = null): Say {
@@ -46,6 +46,7 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
   if (!drive.present) return { kind: "gone", word: job && asks(job) ? job.verdict!.outcome : "Pulled", line: `out since ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
   if (drive.refused && !hasFailed(job)) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
   const ill = illOf(drive, job);
+  const content = contentBrief(drive.content);
   const smart = ill ? (ill.severity === "critical" ? "SMART: bad" : "SMART: look") : "";
   if (job?.verdict) {
     const first = firstFault(job);
@@ -54,10 +55,10 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
       kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : job.verdict.outcome === "INCONCLUSIVE" ? "inc" : ""}`,
       word: job.verdict.outcome,
       line: job.verdict.outcome === "PASSED" ? `${bytes(job.verdict.verified)} verified` : job.verdict.summary,
+      ...(drive.content.state === "found" && { holds: `Now: ${[content.head, content.detail].filter(Boolean).join(", ")}` }),
       foot: drive.refused ? `Not offered: ${drive.refused.reason}` : place ?? [temperature, "", smart || (job.ended ? ago(job.ended, now) : "")],
     };
   }
-  const content = contentBrief(drive.content);
   return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", smart || "idle"] };
 }
 
@@ -124,6 +125,8 @@ export class Card extends Still<CardProps> {
     const href = job ? jobPath(job.id) : drivePath(drive.key);
     const id = drive.id;
     const what = title(drive);
+    const label = [name, seatOf(drive), drive.model, capacityWords(drive.capacity)].filter(Boolean).join(", ");
+    const told = [words.word, words.line, words.holds].filter(Boolean).join(", ");
     return (
       <li class={`bay ${words.kind} ${can ? "can" : ""} ${selected ? "sel" : ""}`} data-bay={id ?? drive.key} data-can={can ? "" : undefined}>
         <span class="hd">
@@ -132,17 +135,17 @@ export class Card extends Still<CardProps> {
           <span class="cap">{capacityWords(drive.capacity)}</span>
           {can && id !== null && (
             <label class="box">
-              <input type="checkbox" checked={selected} onChange={() => toggle(id)} aria-label={`Choose ${name}, ${drive.model}`} />
+              <input type="checkbox" checked={selected} onChange={() => toggle(id)} aria-label={`Choose ${label}, ${told}`} />
               <Icon name="tick" />
             </label>
           )}
         </span>
         <span class="id">
-          <a class="l4" href={href} aria-label={`${name}, ${drive.model}, ${words.word} ${words.line}`}>{name}</a>
+          <a class="l4" href={href} aria-label={`${label}, ${told}`}>{name}</a>
           <span class="st" title={words.word}>{words.word}</span>
         </span>
         <Place drive={drive} job={job} />
-        <span class="why" title={words.line}>{words.line}</span>
+        <span class={`why ${words.holds ? "two" : ""}`} title={[words.line, words.holds].filter(Boolean).join(". ")}>{words.holds ? <><span>{words.line}</span><b>{words.holds}</b></> : words.line}</span>
         {job ? <Spark job={job} trail={trail} /> : <Fill drive={drive} />}
         <span class="ft">
           {typeof words.foot === "string" ? <span class="wide">{words.foot}</span> : words.foot.map((text, i) => <span key={i}>{text.startsWith("SMART") ? <a class="term" href="/docs/words#smart">{text}</a> : text}</span>)}
