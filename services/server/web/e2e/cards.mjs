@@ -87,7 +87,16 @@ export async function cards(browser, width, scheme, count) {
       await card(passed).getByRole("checkbox", { name: /^Choose 1000, SATA 1, ST8000VN004-2M2101, 8.TB, PASSED, .*Now: “taxes2025”/ }).waitFor();
       await card(failed).getByRole("link", { name: /^\w{4}, Bay 7, .*FAILED, .*Now: “taxes2025”/ }).waitFor();
       await inspect(page, `now-on-it-${width}`);
+      // A label is read whole, however narrow its table.
+      await at(`/drives/${encodeURIComponent(passed.id)}`);
+      if (width > 640) assert("the label stands on one line", (await page.locator(".sigs .lb").boundingBox()).height < 60 && (await page.locator(".sigs .lb").evaluate((cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getClientRects().length;
+      })) === 1);
       drives[0] = passed;
+      await at(`/drives/${encodeURIComponent(passed.id)}`);
+      await page.getByText(/what was on it was written over from end to end by the test that ended/).waitFor();
       drives[2] = failed;
     });
 

@@ -28,8 +28,17 @@ import { useSort } from "../sort";
 import { Term, Words } from "../term";
 import { SurfaceMap } from "./surface-map";
 
-function Content({ drive }: { drive: Drive }) {
-  const { head, detail } = contentWords(drive.content);
+/** What an empty drive may still hold: nothing of before a test of `jobs`, the newest first, that wrote over all of it; pure. */
+export function leftOver({ content, since }: Pick<Drive, "content" | "since">, jobs: readonly Job[], at: number): string | null {
+  const over = content.state !== "empty" ? undefined : jobs.find(({ phases, capacity, ended }) => ended !== null && phases.some(({ phase, status, bytes: written }) => phase === "write" && status === "done" && written >= capacity));
+  if (!over?.ended) return null;
+  const words = `what was on it was written over from end to end by the test that ended ${clock(over.ended, at)}`;
+  return Date.parse(since) > Date.parse(over.ended) ? `${words}; it was not watched all the time since` : words;
+}
+
+function Content({ drive, jobs }: { drive: Drive; jobs: readonly Job[] }) {
+  const { head, detail: unsure } = contentWords(drive.content);
+  const detail = leftOver(drive, jobs, now.value) ?? unsure;
   const { list, head: column } = useSort(drive.content.state === "found" ? drive.content.signatures : [], null, {
     where: ({ partition }) => partition, kind: ({ kind }) => kind, label: ({ label, name }) => label ?? name, used: ({ used }) => used ?? null, mounted: ({ mounted }) => mounted ?? null, uuid: ({ uuid }) => uuid,
   });
@@ -42,7 +51,7 @@ function Content({ drive }: { drive: Drive }) {
           <thead><tr>{column("where", "Where")}{column("kind", "Kind")}{column("label", "Label")}{column("used", "Used", "num")}{column("mounted", "Last mounted")}{column("uuid", "UUID")}</tr></thead>
           <tbody>
             {list.map((s, i) => (
-              <tr key={i}><td data-k="Where">{s.partition === 0 ? "whole disk" : `partition ${s.partition}`}</td><td data-k="Kind" class="mono">{s.kind}</td><td data-k="Label">{s.label ?? s.name ?? "–"}</td><td data-k="Used" class="num">{s.used === undefined ? "–" : bytes(s.used)}</td><td data-k="Last mounted">{s.mounted ? day(s.mounted) : "–"}</td><td data-k="UUID" class="mono uuid">{s.uuid ?? "–"}</td></tr>
+              <tr key={i}><td data-k="Where">{s.partition === 0 ? "whole disk" : `partition ${s.partition}`}</td><td data-k="Kind" class="mono">{s.kind}</td><td data-k="Label" class="lb">{s.label ?? s.name ?? "–"}</td><td data-k="Used" class="num">{s.used === undefined ? "–" : bytes(s.used)}</td><td data-k="Last mounted">{s.mounted ? day(s.mounted) : "–"}</td><td data-k="UUID" class="mono uuid">{s.uuid ?? "–"}</td></tr>
             ))}
           </tbody>
         </table>
@@ -210,7 +219,7 @@ export function DrivePage({ id }: { id: string }) {
         </div>
       </div>
       <div class="cols">
-        {drive && <Content drive={drive} />}
+        {drive && <Content drive={drive} jobs={jobs} />}
         {drive && (
           <Panel title="Identity" span="c5">
             <dl class="facts">
