@@ -111,7 +111,8 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
     let members = facts.look.iter().flat_map(|look| &look.members);
     if let Some(member) = members.into_iter().find(|member| !lose.contains(&member.kind)) {
         let what = match member.partition {
-            0 => device.name.clone(),
+            // Its kernel name is another one after each start, and stands nowhere else beside this.
+            0 => "it".into(),
             n => format!("partition {n}"),
         };
         return in_use(InUse::Member {
@@ -390,6 +391,15 @@ mod tests {
                 refusal(|f| f.look = Some(member(ContentKind::Md))),
                 "md-member",
                 "partition 1 is a RAID member",
+            ),
+            (
+                refusal(|f| {
+                    let mut look = member(ContentKind::Md);
+                    look.members[0].partition = 0;
+                    f.look = Some(look);
+                }),
+                "md-member",
+                "it is a RAID member (md); its other parts would lose it, too",
             ),
             (
                 refusal(|f| f.look = Some(member(ContentKind::Lvm))),
