@@ -731,6 +731,8 @@ fn what_is_dropped_as_a_whole_says_how_grave_it_is_from_whatever_json() {
             json!([{ "id": 5, "action": "go", "safety": "destructive" }]),
             json!([[{ "id": "x", "action": { "endpoint": "/api/GO" }, "destructive": "yes" }]]),
             json!([{ "id": "x", "action": ["go"], "destructive": true }]),
+            json!({ "confirm": { "id": "go", "destructive": true } }),
+            json!({ "action": { "id": "go", "destructive": true } }),
         ] {
             refused(&json!({ key: lost, "toolbar_actions": [{ "id": "go" }] }));
         }
@@ -738,6 +740,10 @@ fn what_is_dropped_as_a_whole_says_how_grave_it_is_from_whatever_json() {
     refused(
         &json!({ "columns": { "a": { "actions": [{ "type": "go", "safety": "destructive" }] } },
         "toolbar_actions": [{ "id": "go" }] }),
+    );
+    // A name is what it says, blanks and all.
+    refused(
+        &json!({ "row_actions": [[{ "id": " go ", "destructive": true }]], "toolbar_actions": [{ "id": " go " }] }),
     );
     // A look is asked for without being declared.
     refused(
@@ -835,6 +841,7 @@ fn what_a_gate_hangs_on_keeps_its_limits_or_the_manifest_is_refused() {
         ("min", json!("1")),
         ("max", json!("1")),
         ("step", json!("few")),
+        ("visible_when", json!(5)),
     ] {
         let mut field = json!({ "name": "how", "options": [{ "value": "all" }] });
         field[key] = value;

@@ -231,11 +231,13 @@ impl JobTask {
                 }
                 _ => None,
             };
-            // Whatever stands there now: what a signature told of may have been taken off again.
-            let over = place
-                .as_ref()
-                .map(|place| burnin::written_over(device.as_mut(), place, Blank::Others, hang_ms));
-            let over = over.transpose()?.flatten().is_some();
+            // Whatever stands there now: what a signature told of may have been taken off again. Another job's place is none to go on
+            // from, and what cannot be read says nothing.
+            let is_own = || header.as_ref().is_some_and(|header| keys.contains(&header.key));
+            let over = place.as_ref().filter(|_| is_own()).is_some_and(|place| {
+                let over = burnin::written_over(device.as_mut(), place, Blank::Others, hang_ms);
+                over.ok().flatten().is_some()
+            });
             let place = place.filter(|_| !over);
             let ours = header.as_ref().is_some_and(|header| keys.contains(&header.key))
                 || keys

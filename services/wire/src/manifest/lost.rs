@@ -84,11 +84,12 @@ fn is_asked(key: &str) -> bool {
     matches!(key, "fields" | "form" | "confirm" | "visible_when")
 }
 
-/// A text, or several where one should stand.
+/// A text, as it stands and as it may be meant, or several where one should stand.
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) if text.trim().is_empty() => Vec::new(),
-        Some(Value::String(text)) => vec![text.trim().to_owned()],
+        Some(Value::String(text)) if text.trim() != text => vec![text.clone(), text.trim().to_owned()],
+        Some(Value::String(text)) => vec![text.clone()],
         Some(Value::Number(number)) => vec![number.to_string()],
         Some(Value::Array(all)) => all.iter().flat_map(|one| texts(Some(one))).collect(),
         Some(Value::Null | Value::Bool(_) | Value::Object(_)) | None => Vec::new(),
@@ -197,19 +198,23 @@ impl Reader<'_> {
 
     fn object(&mut self, of: &Map<String, Value>, key: &str, above: Option<Safety>) -> Said {
         let own = said(of);
-        let below = of.iter().filter(|(key, _)| *key != "action").map(|(key, value)| {
+        let mut names = names(of);
+        let requests = requests(of);
+        // In a map of actions a name may be any word, also one that says something of an action.
+        let is_action = !names.is_empty() || requests.iter().any(|request| request.contains_key("endpoint"));
+        let is_read = |key: &str| !is_action || key != "action";
+        let below = of.iter().filter(|(key, _)| is_read(key)).map(|(key, value)| {
             let known = self.lost.len();
             let said = self.inside(&format!(".{key}"), |reader| {
                 reader.look(value, key, above.max(own.safety))
             });
-            if is_asked(key) {
+            if is_action && is_asked(key) {
                 self.lost.truncate(known);
             }
             said
         });
         let all = below.fold(own, Said::max);
 
-        let requests = requests(of);
         let all = requests.iter().map(|request| said(request)).fold(all, Said::max);
         let in_action = requests.into_iter().map(|request| (request, Some("POST")));
         let mut paths = Vec::new();
@@ -217,7 +222,6 @@ impl Reader<'_> {
             let method = method(request, absent);
             paths.extend(texts(request.get("endpoint")).into_iter().map(|path| (method, path)));
         }
-        let mut names = names(of);
         // What it says, else its name as the reader chooses it; a name that destroys is not talked down.
         let own = own.safety.unwrap_or_else(|| by_name(of, key, &names, &paths));
         // In a map the name stands outside.

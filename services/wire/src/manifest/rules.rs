@@ -10,8 +10,16 @@ use super::flaw::{Flaws, Weight};
 use super::{COMPONENTS_MAX, FIELDS_MAX};
 use crate::expression::{self, When};
 
-/// What of a field says which values are taken of it.
-const LIMITS: [&str; 6] = ["type", "min", "max", "step", "options", "live_calculation"];
+/// What of a field says which values are taken of it, and when.
+const LIMITS: [&str; 7] = [
+    "type",
+    "min",
+    "max",
+    "step",
+    "options",
+    "live_calculation",
+    "visible_when",
+];
 
 /// Adds a flaw for each rule that the manifest breaks.
 pub(super) fn check(manifest: &Value, flaws: &mut Flaws) {
