@@ -104,6 +104,8 @@ export async function cards(browser, width, scheme, count) {
       const running = jobs[1];
       const steps = (...statuses) => running.phases.map((step, i) => ({ ...step, status: statuses[i] ?? "pending" }));
       await at("/");
+      // What is said before its stream is open nobody hears.
+      await card(drives[1]).waitFor();
       for (const [phases, says] of [[steps("done", "done", "done"), "Next: Verify"], [steps("done", "done", "done", "done", "running"), "nearly done"], [steps("done", "done", "done", "done", "done"), "its verdict is being signed"]]) {
         box.say("job", { ...running, progress: null, phases });
         await card(drives[1]).getByText(says).waitFor();
