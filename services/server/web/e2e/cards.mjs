@@ -56,6 +56,7 @@ export async function cards(browser, width, scheme, count) {
       await line(drives[4]).getByText(`SATA 5 …${four(drives[4])}: `).waitFor();
       const plate = (of) => card(of).locator(".plate").evaluate((one) => getComputedStyle(one).backgroundColor);
       assert("a named bay and a port look apart", (await plate(drives[2])) !== (await plate(drives[3])));
+      for (const name of ["What needs you", "Drives, SATA", "Drives, NVMe"]) await page.getByRole("list", { name, exact: true }).waitFor();
       await inspect(page, `seats-${width}`);
       await line(drives[2]).getByRole("link", { name: "Evidence" }).click();
       await page.getByRole("button", { name: "Show me which" }).waitFor();

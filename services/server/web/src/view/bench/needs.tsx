@@ -176,7 +176,7 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
   return (
     <div class="needs" ref={region} onPointerLeave={({ pointerType }) => pointerType === "mouse" && leave()} onFocusOut={({ relatedTarget }) => relatedTarget instanceof Node && !region.current?.contains(relatedTarget) && leave()}>
       <h2 tabIndex={-1}>Needs you{open > 0 && <span class="sr">: {plural(open, "thing")}, the most urgent first</span>}</h2>
-      <ul aria-live="polite" aria-relevant="additions">
+      <ul aria-label="What needs you" aria-live="polite" aria-relevant="additions">
         {list.length === 0 && <li class="calm"><span>{silent === null ? "Nothing. This line says so when that changes." : `Nothing up to when the drives were heard of. ${silent}.`}</span></li>}
         {shown.map(({ key, shape, what, next, href, act, four, ack }) => (
           <li key={key} class={`is-${shape} ${ack?.seen ? "noted" : ""}`} style={ack?.seen ? { minHeight: `${noted.value.get(ack.job.id)}px` } : {}}>

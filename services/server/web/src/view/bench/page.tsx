@@ -104,7 +104,7 @@ export function Bench() {
         {byGroup(shown).map((group) => (
           <section key={`${group.name} ${group.note}`} class="chassis" aria-label={`${group.name} ${group.note}`} style={{ "--n4": Math.min(4, group.drives.length), "--n3": Math.min(3, group.drives.length), "--n2": Math.min(2, group.drives.length), "--n8": Math.min(8, group.drives.length) }}>
             <header><h2>{group.name}</h2><span>{group.note}</span><span class="r">{plural(group.drives.length, "drive")}</span></header>
-            <ul class={`bays ${list ? "list" : ""}`}>
+            <ul class={`bays ${list ? "list" : ""}`} aria-label={`Drives, ${group.name}`}>
               {group.drives.map((drive) => {
                 const job = drive.id === null ? undefined : jobs.get(drive.id);
                 return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} at={moment(job)} silent={silentFor(job)} />;
