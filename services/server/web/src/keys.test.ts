@@ -2,7 +2,7 @@ import { afterEach, expect, it, vi } from "vitest";
 
 import { neighbour, startKeys } from "./keys";
 import { land as arrived, place } from "./route";
-import { search } from "./state/app";
+import { chosen, search } from "./state/app";
 
 it("arrows follow rows and columns", () => {
   const spots = [0, 1, 2, 3].map((index) => ({ index, x: (index % 2) * 100, y: Math.floor(index / 2) * 200 }));
@@ -116,6 +116,26 @@ it("the bench's own keys and the space are no beginning of a search, nor is anyt
   for (const key of ["x", "b", " ", "Tab", "Shift", "F5"]) expect([key, press(key), has()]).toEqual([key, false, "0003"]);
   place.value = { name: "events" };
   expect([press("W"), has()]).toEqual([false, "0003"]);
+});
+
+it("a label that begins with a key of the bench is searched for; pressed alone it is that key", () => {
+  vi.useFakeTimers();
+  const pushState = vi.fn();
+  vi.stubGlobal("history", { pushState });
+  vi.stubGlobal("location", { pathname: "/" });
+  vi.stubGlobal("scrollTo", () => {});
+  vi.stubGlobal("sessionStorage", { setItem: () => {}, removeItem: () => {} });
+  chosen.value = ["sn-b"];
+  const { press, type, has } = bench(["b0003", "0004"]);
+  type("b0003");
+  expect([search.value, has(), press("Enter"), has()]).toEqual(["b0003", "search", true, "b0003"]);
+  vi.advanceTimersByTime(1000);
+  expect(press("b")).toBe(true);
+  expect(pushState).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(100);
+  expect(pushState.mock.calls[0]?.[2]).toBe("/burn");
+  chosen.value = [];
+  vi.useRealTimers();
 });
 
 it("a label that is scanned before the bench is drawn is all there, opens nothing, and makes room for the next one", () => {

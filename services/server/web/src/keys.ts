@@ -51,8 +51,16 @@ function seek(): void {
   field?.select();
 }
 
+/** Within how many milliseconds the next letter tells a label that is scanned from a key that a person presses: readers type one in 1 to 20. */
+const SCANS_MS = 50;
+
 /** Starts listening. */
 export function startKeys(): void {
+  /** The key of the bench that was pressed just now, and what it does unless it turns out to be the first letter of a label. */
+  let held: { key: string; act: () => void; timer: ReturnType<typeof setTimeout> } | null = null;
+  const hold = (key: string, act: () => void) => {
+    held = { key, act, timer: setTimeout(() => { held = null; act(); }, SCANS_MS) };
+  };
   /** When Enter led out of the search or came again behind that, in milliseconds of this page's clock. */
   let led = -SETTLES_MS;
   document.addEventListener("keydown", (event) => {
@@ -77,6 +85,18 @@ export function startKeys(): void {
     }
     if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const onBench = place.value.name === "bench";
+    if (held) {
+      const { key: first, act, timer } = held;
+      clearTimeout(timer);
+      held = null;
+      if (onBench && /^\S$/.test(key)) {
+        event.preventDefault();
+        search.value = first + key;
+        document.getElementById("search")?.focus();
+        return;
+      }
+      act();
+    }
     const ahead = isAhead("search");
     let done = true;
     // What is typed faster than the bench is drawn, as a reader of bar codes does, belongs into its search.
@@ -93,10 +113,10 @@ export function startKeys(): void {
     } else if (onBench && key.startsWith("Arrow")) done = move(key);
     else if (onBench && key === "x") {
       const id = document.activeElement?.closest<HTMLElement>("[data-bay][data-can]")?.dataset["bay"];
-      if (id) toggle(id);
+      if (id) hold(key, () => toggle(id));
       else done = false;
     } else if (onBench && key === "b") {
-      if (chosen.value.length > 0) go("/burn");
+      if (chosen.value.length > 0) hold(key, () => go("/burn"));
       else done = false;
     } else {
       done = false;
