@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use wire::Bytes;
-use wire::job::{Surface, TimePoint, gaps};
+use wire::course::Course;
+use wire::job::{Surface, TimePoint};
 
 use crate::certificate::Certificate;
 use crate::report::{is_drawn, microseconds};
@@ -62,7 +63,8 @@ pub enum Tone {
 
 /// All charts of a certificate; one without data is left out.
 pub fn charts(c: &Certificate) -> Vec<Chart> {
-    [speed(c), latency(c), heat(&c.timeline)]
+    let course = Course::of(&c.timeline, &c.phases, (c.started, c.ended));
+    [speed(c), latency(c), heat(&c.timeline, &course)]
         .into_iter()
         .flatten()
         .collect()
@@ -230,15 +232,8 @@ fn latency(c: &Certificate) -> Option<Chart> {
     })
 }
 
-fn heat(points: &[TimePoint]) -> Option<Chart> {
-    // Not by the clock, which may have been set meanwhile.
-    let mut at = 0;
-    let later = gaps(points).map(|gap| {
-        at += gap;
-        at
-    });
-    let seconds: Vec<i64> = std::iter::once(0).chain(later).collect();
-    let span = seconds.last().copied().unwrap_or_default().max(1) as f64;
+fn heat(points: &[TimePoint], course: &Course) -> Option<Chart> {
+    let span = course.lasts.max(1) as f64;
     let degrees: Vec<i32> = points.iter().filter_map(|p| p.temperature.map(|t| t.0)).collect();
     let bad = points.iter().map(|p| p.bad_sectors).max().unwrap_or(0);
     if degrees.is_empty() && bad == 0 {
@@ -248,14 +243,32 @@ fn heat(points: &[TimePoint]) -> Option<Chart> {
     let hottest = degrees.iter().max().copied().unwrap_or(0);
     let top = (f64::from(hottest.max(10)) / 10.0).ceil() * 10.0;
     let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
-    for (point, at) in points.iter().zip(&seconds) {
+    for (index, (point, at)) in points.iter().zip(&course.at).enumerate() {
+        if course.cuts.contains(&index) {
+            runs.push(Vec::new());
+        }
         match (point.temperature, runs.last_mut()) {
             (Some(t), Some(run)) => run.push((x(*at), (f64::from(t.0) / top).clamp(0.0, 1.0))),
             _ => runs.push(Vec::new()),
         }
     }
     runs.retain(|run| !run.is_empty());
+    // On a long axis the break itself is too narrow to be seen.
+    let upright = |cut: &usize| course.at.get(*cut).map_or(span, |at| *at as f64) / span;
+    let cuts: Vec<_> = course
+        .cuts
+        .iter()
+        .map(upright)
+        .map(|x| vec![(x, 0.0), (x, 1.0)])
+        .collect();
+    let broken = if cuts.is_empty() { "" } else { "; faint: off or waiting" };
     let mut lines = Vec::new();
+    if !cuts.is_empty() {
+        lines.push(Line {
+            tone: Tone::Light,
+            runs: cuts,
+        });
+    }
     if !runs.is_empty() {
         lines.push(Line { tone: Tone::Ink, runs });
     }
@@ -263,7 +276,7 @@ fn heat(points: &[TimePoint]) -> Option<Chart> {
         // In steps: what a point tells was not so before it.
         let mut run = Vec::new();
         let mut before = 0.0;
-        for (point, at) in points.iter().zip(&seconds) {
+        for (point, at) in points.iter().zip(&course.at) {
             let share = point.bad_sectors as f64 / bad as f64;
             run.extend([(x(*at), before), (x(*at), share)]);
             before = share;
@@ -283,13 +296,13 @@ fn heat(points: &[TimePoint]) -> Option<Chart> {
     let (title, caption, told, y) = match degrees.iter().min() {
         Some(low) => (
             "Temperature and errors over time",
-            format!("°C{errors}"),
+            format!("°C{errors}{broken}"),
             format!("{low} to {hottest} °C; {bad} bad sectors"),
             axis(top, top / 2.0),
         ),
         None => (
             "Errors over time",
-            "bad sectors; no sensor told a temperature".to_owned(),
+            format!("bad sectors; no sensor told a temperature{broken}"),
             format!("no temperature known; {bad} bad sectors"),
             axis(bad as f64, bad as f64),
         ),
@@ -341,6 +354,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests")]
     use super::*;
+
+    /// The chart of a line that begins and ends with its job, whose only step was at work all along.
+    fn heat(line: &[TimePoint]) -> Option<Chart> {
+        super::heat(line, &Course::of(line, &[], (line[0].at, line[line.len() - 1].at)))
+    }
 
     /// As of a box without a clock of its own, which hears the time in the middle of a job.
     #[test]

@@ -1,6 +1,7 @@
 //! What page and PDF both show, in words: sections of rows, made once from the certificate.
 
 use wire::certificate::Standing;
+use wire::course::{apart, worked};
 use wire::job::{
     FINDINGS_MAX, FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome, clock_was_set,
 };
@@ -142,10 +143,7 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         format!("{}, {}", moment(c.started), moment(c.ended)),
     ));
     let clock_was_set = c.ended < c.started || clock_was_set(&c.timeline, &c.resumes);
-    if !clock_was_set {
-        let lasted = Lasted((c.ended.as_millisecond() - c.started.as_millisecond()) as f64 / 1e3);
-        rows.push(("Took".to_owned(), lasted.to_string()));
-    }
+    rows.push(("Took".to_owned(), took(c, clock_was_set)));
     if clock_was_set {
         let told = "it was set meanwhile, so the two times above do not tell how long it took";
         rows.push(("Clock of the box".to_owned(), told.to_owned()));
@@ -182,6 +180,18 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
     }
     rows.push(("Engine".to_owned(), c.verdict.engine.clone()));
     rows
+}
+
+/// How long its steps were at work, and apart from that what else went by.
+fn took(c: &Certificate, clock_was_set: bool) -> String {
+    let worked = Lasted(worked(&c.phases));
+    match apart(&c.phases, (c.started, c.ended)).filter(|_| !clock_was_set) {
+        Some(rest) => format!(
+            "{worked} at work; by the box’s clock off or waiting for another {}",
+            Lasted(rest)
+        ),
+        None => format!("{worked} at work"),
+    }
 }
 
 fn label(phase: &PhaseState) -> String {

@@ -147,6 +147,41 @@ fn rows(job: &Job, name: &str) -> Vec<String> {
     rows.map(|row| row.split("</dd>").next().unwrap().to_owned()).collect()
 }
 
+/// A box that was off for eight days in the middle of two minutes of work: neither the row nor the axis tells a buyer of a long test.
+#[test]
+fn what_the_box_was_off_for_is_no_work_of_the_drive() {
+    let mut job = passed();
+    let (started, off) = (job.started.as_second(), 8 * 86_400);
+    let time = |second| wire::Time::from_second(started + second).unwrap();
+    job.phases = vec![job.phases[3].clone(), job.phases[4].clone()];
+    (job.phases[0].seconds, job.phases[1].seconds) = (88.0, 50.0);
+    job.ended = Some(time(off + 145));
+    let point = |(second, step): (i64, u16)| wire::job::TimePoint {
+        at: time(second),
+        step,
+        temperature: Some(wire::Celsius(31)),
+        ..job.timeline[0].clone()
+    };
+    let points = [(3, 0), (8, 0), (off + 29, 0), (off + 90, 1), (off + 140, 1)];
+    job.timeline = points.map(point).to_vec();
+    assert_eq!(
+        rows(&job, "Took"),
+        ["2 min 18 s at work; by the box’s clock off or waiting for another 192 h 0 min"]
+    );
+    let html = page::html(&sign(&job));
+    let heat = html.split("Temperature and errors").nth(1).unwrap();
+    assert!(heat.contains("<span>2.4 min</span>"), "{heat}");
+    assert!(heat.contains("faint: off or waiting"), "{heat}");
+    let line = heat
+        .split("class=\"ink\" d=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    assert_eq!(line.matches('M').count(), 2, "{line}");
+}
+
 /// A job with a short test before and one behind its pass, and what came of tests: each with its step, and words.
 fn tested_twice(results: &[(Option<u16>, SelfTestOutcome, &str)]) -> Job {
     let mut job = passed();

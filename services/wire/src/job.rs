@@ -507,6 +507,12 @@ fn is_the_clocks(gap: i64) -> bool {
     !(-BACK..AHEAD).contains(&gap)
 }
 
+/// Seconds from one moment to a later one; `None` where the clock was set meanwhile, and nobody knows.
+pub(crate) fn clock_gap(from: Time, to: Time) -> Option<i64> {
+    let gap = to.as_second() - from.as_second();
+    (!is_the_clocks(gap)).then_some(gap.max(0))
+}
+
 fn clock_gaps(line: &[TimePoint]) -> impl Iterator<Item = (&[TimePoint], i64)> {
     line.windows(2)
         .map(|pair| (pair, pair[1].at.as_second() - pair[0].at.as_second()))

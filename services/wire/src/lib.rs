@@ -13,6 +13,7 @@ pub mod boxes;
 pub mod canonical;
 pub mod certificate;
 pub mod command;
+pub mod course;
 pub mod drive;
 pub mod event;
 pub mod expression;
