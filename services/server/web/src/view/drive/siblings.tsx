@@ -32,14 +32,14 @@ export function Siblings({ own, others, model }: { own: Job | undefined; others:
   return (
     <Panel title="Beside its siblings" span="c12 half" note={`${plural(others.length, "other drive")} of model ${model} and the same size, each by its newest test here`}>
       <div class="scroll"><table class="tbl sibs">
-        <thead><tr>{head("drive", "Drive")}{head("outcome", "Verdict")}<th scope="col">Speed over the surface</th>{head("mean", "Mean, MB/s", "num")}{head("slowest", "Slowest place, MB/s", "num")}{head("faults", "Findings", "num")}{head("hottest", "Hottest, °C", "num")}{head("hours", "Hours on", "num")}</tr></thead>
+        <thead><tr>{head("drive", "Drive")}{head("outcome", "Verdict")}<th scope="col">Speed over the surface</th>{head("mean", "Mean without pauses, MB/s", "num")}{head("slowest", "Slowest place, MB/s", "num")}{head("faults", "Findings", "num")}{head("hottest", "Hottest, °C", "num")}{head("hours", "Hours on", "num")}</tr></thead>
         <tbody>
           {list.map(({ job, mean, slowest, hottest, share, hours: on }) => (
             <tr key={job.id} class={job === own ? "own" : ""} aria-current={job === own ? "true" : undefined}>
               <th scope="row"><a class="mono" href={job === own ? jobPath(job.id) : drivePath(job.drive)}>…{lastFour(job.serial)}</a>{job === own && <span class="badge is-info">this drive</span>}</th>
               <td data-k="Verdict">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : "running"}</td>
               <td class="pic"><Curve job={job} max={max} /></td>
-              <td data-k="Mean, MB/s" class="num" title={rate(mean)}>{mean === null ? "–" : Math.round(mean / 1e6)}{mean !== null && share < 0.995 && <span class="mute"> over the first {Math.floor(share * 100)} %</span>}</td>
+              <td data-k="Mean without pauses, MB/s" class="num" title={rate(mean)}>{mean === null ? "–" : Math.round(mean / 1e6)}{mean !== null && share < 0.995 && <span class="mute"> over the first {Math.floor(share * 100)} %</span>}</td>
               <td data-k="Slowest place, MB/s" class="num">{slowest ? <>{Math.round(slowest[1] / 1e6)} <span class="mute">at {bytes(slowest[0] * job.capacity)}</span></> : "–"}</td>
               <td data-k="Findings" class="num">{grouped(job.findings.length)}</td>
               <td data-k="Hottest, °C" class="num">{hottest === null ? "–" : celsius(hottest).replace("\u00a0°C", "")}</td>

@@ -4,6 +4,7 @@ import type { Verdict } from "@wire";
 import { job } from "../../fixtures";
 import { duration } from "../../format";
 import { endWords, headline, send, settled, spoken } from "./head";
+import { lasted } from "./lasted";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
@@ -64,15 +65,15 @@ describe("a job's head", () => {
   });
   it("says how long it took by its phases where the clock was set meanwhile", () => {
     const phases = job().phases.map((phase) => ({ ...phase, seconds: 54 }));
-    const minutes = duration(54 * phases.length);
+    const minutes = lasted(54 * phases.length);
     const point = (at: string) => ({ at, step: 0, temperature: null, rate: 1, bad_sectors: 0 });
     for (const [started, ended, ...between] of [
       ["2021-11-30T14:39:27Z", "2026-11-20T11:46:00Z", "2021-11-30T14:39:40Z", "2026-11-20T11:45:00Z"],
       ["2026-11-20T11:44:00Z", "2026-11-20T11:46:00Z", "2029-11-20T11:44:30Z", "2026-11-20T11:45:30Z"],
       ["2026-11-20T11:46:00Z", "2026-11-20T11:00:00Z"],
-    ] as const) expect(headline(done("PASSED", { phases, started, ended, timeline: between.map(point) }), NOW).line).toMatch(new RegExp(`^Ended.* after ${minutes}\\.`));
+    ] as const) expect(headline(done("PASSED", { phases, started, ended, timeline: between.map(point) }), NOW).line).toMatch(new RegExp(`^Ended.* after ${minutes} at work\\.`));
     const honest = done("PASSED", { phases, started: "2026-11-18T11:46:00Z", timeline: [point("2026-11-19T11:46:00Z")] });
-    expect(headline(honest, NOW).line).toMatch(new RegExp(`after ${duration(2 * 86400)}\\.`));
+    expect(headline(honest, NOW).line).toMatch(new RegExp(`after ${minutes} at work and ${duration(2 * 86400)} off or waiting\\.`));
   });
   it("says where it heads as soon as a sector is bad", () => expect(headline(job({ bad_sectors: 1 }), NOW).line).toMatch(/1 bad sector so far: heading for FAILED/));
   it("says where it heads by what the drive says of itself, and what ending it comes to", () => {
@@ -88,11 +89,11 @@ describe("a job's head", () => {
   });
   it("names the next step, then the span and what was verified", () => {
     expect(headline(done("FAILED"), NOW).title).toBe("Take it out; put no data on it");
-    expect(headline(done("PASSED"), NOW).line).toMatch(/^Ended at .* after 5.h 46.min\. All 1.GB written and read back/);
+    expect(headline(done("PASSED"), NOW).line).toMatch(/^Ended at .* after 2.min 20.s at work and 5.h 44.min off or waiting\. All 1.GB written and read back/);
   });
   it("of a drive that was tested again since, names no step: that is the later test's", () => {
     const { title, line } = headline(done("FAILED"), NOW, null, false);
-    expect(title).toMatch(/^Ended at .* after 5.h 46.min; tested again since$/);
+    expect(title).toMatch(/^Ended at .* after 2.min 20.s at work and 5.h 44.min off or waiting; tested again since$/);
     expect(line).toMatch(/^All 1.GB/);
   });
 });

@@ -1,7 +1,7 @@
 /** The head of a job's page: whose drive, how it stands, and what a person may do to it. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Bus, Job, Phase, Problem } from "@wire";
+import type { Bus, Job, Problem } from "@wire";
 
 import { api, asProblem, certificateUrl } from "../../api";
 import { verifiedWords } from "../../called";
@@ -16,22 +16,15 @@ import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { unheard, unheardOf } from "../box";
 import { Locate } from "../locate";
 import { afterWords } from "./after";
+import { apart, worked } from "./course";
+import { howOf } from "./how";
+import { lasted } from "./lasted";
 import { stepName } from "./steps";
-import { steady } from "./timeline";
 
-/** What of the drive its playbook reads and writes. */
-function howOf(job: Job): "whole" | "read" | "samples" {
-  const has = (...which: Phase[]) => job.phases.some(({ phase }) => which.includes(phase));
-  if (has("scan") && !has("write", "probe", "sample")) return "read";
-  const sampled = job.phases.some(({ phase, status }) => phase === "sample" && status === "done");
-  return sampled && !has("verify") ? "samples" : "whole";
-}
-
-/** Seconds from its start to `end`; by its phases where the box's clock was set meanwhile, so that the two times do not tell. */
-function took(job: Job, end: string): number {
-  const line = [{ at: job.started }, ...job.timeline, { at: end }];
-  if (steady(line) === line) return (Date.parse(end) - Date.parse(job.started)) / 1000;
-  return job.phases.reduce((sum, { seconds }) => sum + seconds, 0);
+/** How long it was at work, and apart from that how long it was off or waited. */
+function took(job: Job, end: string): string {
+  const rest = apart(job, end);
+  return `${lasted(worked(job.phases) / 1000)} at work${rest === null ? "" : ` and ${duration(rest / 1000)} off or waiting`}`;
 }
 
 /** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it; `last`: it is its drive's last test, so that its
@@ -39,8 +32,7 @@ function took(job: Job, end: string): number {
 export function headline(job: Job, at: number, still: string | null = null, last = true, bus?: Bus): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
-    const seconds = took(job, job.ended ?? new Date(at).toISOString());
-    const end = `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`;
+    const end = `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${took(job, job.ended ?? new Date(at).toISOString())}`;
     const verified = `${verifiedWords(job.verdict.verified, job.capacity, howOf(job))}.`;
     return last ? { title: afterWords(job.verdict, bus, job.acknowledged), line: `${end}. ${verified}` } : { title: `${end}; tested again since`, line: verified };
   }
@@ -168,7 +160,7 @@ export function Head({ job }: { job: Job }) {
       )}
       {isOver(job) && (
         <div class="do">
-          {again && <button class={`btn ${job.verdict?.outcome === "INCONCLUSIVE" ? "prime" : ""}`} type="button" onClick={() => enterGate({ drives: [job.drive] })}>Burn in again…</button>}
+          {again && <button class={`btn ${job.verdict?.outcome === "INCONCLUSIVE" ? "prime" : ""}`} type="button" onClick={() => enterGate({ drives: [job.drive] })}>{howOf(job) === "read" ? "Burn in…" : "Burn in again…"}</button>}
           {job.certificate && !job.certificate.revoked && <a class="btn" href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Certificate</a>}
           {drive && <Locate drive={drive} />}
         </div>

@@ -4,6 +4,7 @@ import type { Job, Phase, PhaseState } from "@wire";
 import { duration, phaseName, rate, timeLeft } from "../../format";
 import { shareOf } from "../../state/store";
 import { Words } from "../term";
+import { lasted } from "./lasted";
 
 /** A step's name among the others of its job. */
 export function stepName(job: Pick<Job, "phases">, step: number, phase: Phase): string {
@@ -33,9 +34,9 @@ export function beneath(job: Job, phase: PhaseState, step: number, live: boolean
   const p = job.progress?.step === step && phase.status === "running" ? job.progress : null;
   const again = phase.rounds > 1 ? `${phase.rounds} times` : "";
   // What an interruption had done again took time and counts once.
-  const mean = phase.seconds > 0 && phase.bytes > 0 && !job.resumes.some((resume) => resume.step === step) ? rate(phase.bytes / phase.seconds) : "";
+  const mean = phase.seconds >= 1 && phase.bytes > 0 && !job.resumes.some((resume) => resume.step === step) ? rate(phase.bytes / phase.seconds) : "";
   switch (phase.status) {
-    case "done": return [again, duration(phase.seconds), mean];
+    case "done": return [again, lasted(phase.seconds), mean];
     case "running": {
       if (!p || !live) return [again, phase.seconds > 0 ? duration(phase.seconds) : ""];
       const left = p.total > 0 || p.phase_percent !== null ? (p.eta === null ? "time left not known yet" : `${timeLeft(p.eta)} left`) : duration(phase.seconds);
