@@ -82,7 +82,7 @@ impl fmt::Display for Lasted {
         let exact = self.0.max(0.0);
         let whole = exact.round() as u64;
         match (whole / 3600, whole / 60 % 60, whole % 60) {
-            (0, 0, 0) => write!(f, "{exact:.1} s"),
+            (0, 0, 0 | 1) if exact < 0.95 => write!(f, "{exact:.1} s"),
             (0, 0, s) => write!(f, "{s} s"),
             (0, m, s) => write!(f, "{m} min {s} s"),
             (h, m, _) => write!(f, "{h} h {m} min"),
@@ -181,7 +181,8 @@ mod tests {
             (f64::NAN, "0.0 s"),
             (0.04, "0.0 s"),
             (0.44, "0.4 s"),
-            (0.5, "1 s"),
+            (0.5, "0.5 s"),
+            (0.96, "1 s"),
             (59.4, "59 s"),
             (59.6, "1 min 0 s"),
             (3_320.0, "55 min 20 s"),
