@@ -277,6 +277,14 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Whether it changes what the drive holds.
+    pub fn erases(self) -> bool {
+        matches!(
+            self,
+            Self::Probe | Self::Sample | Self::Write | Self::Trim | Self::Partition | Self::Format
+        )
+    }
+
     /// The word on screen and in logs.
     pub fn label(self) -> &'static str {
         match self {

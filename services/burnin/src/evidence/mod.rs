@@ -21,7 +21,7 @@ use crate::device::Geometry;
 use crate::findings::Defects;
 use crate::ours::Front;
 use crate::pace::Allowed;
-use crate::playbook::{Direction, Soak, Step, moves_data};
+use crate::playbook::{Direction, Soak, Step, erases, moves_data};
 use crate::stretches::Stretches;
 
 pub(crate) use ahead::{Ahead, percent_by_time};
@@ -344,6 +344,12 @@ impl Evidence {
     /// Whether some verify step is part of the playbook; else only samples or reads are asked for.
     pub fn compares_all(&self) -> bool {
         self.phases.iter().any(|record| record.phase == Phase::Verify)
+    }
+
+    /// Whether the drive was to be read from end to end, and nothing written.
+    pub fn only_reads(&self) -> bool {
+        let is = |which: fn(Phase) -> bool| self.phases.iter().any(|record| which(record.phase));
+        is(|phase| phase == Phase::Scan) && !is(erases)
     }
 
     /// Bytes that the best verify left unread; the whole drive where there is none.

@@ -207,8 +207,5 @@ pub fn moves_data(phase: Phase) -> bool {
 
 /// Whether a phase changes what the drive holds.
 pub fn erases(phase: Phase) -> bool {
-    matches!(
-        phase,
-        Phase::Probe | Phase::Sample | Phase::Write | Phase::Trim | Phase::Partition | Phase::Format
-    )
+    phase.erases()
 }

@@ -43,7 +43,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     }
     hits.sort_by_key(|hit| std::cmp::Reverse(hit.outcome));
     let mut outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
-    let mut summary = summary(case, outcome, &hits);
+    let mut summary = summary(case, outcome, &hits, &metrics);
     if let Some(hit) = before_loss(case) {
         if hit.outcome > outcome {
             outcome = hit.outcome;
@@ -112,7 +112,7 @@ fn before_loss(case: &Case<'_>) -> Option<RuleHit> {
     })
 }
 
-fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
+fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit], metrics: &Metrics) -> String {
     let evidence = case.evidence;
     let whole = Bytes(evidence.geometry.bytes());
     let worst = hits
@@ -120,11 +120,15 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         .find(|hit| hit.outcome == outcome && outcome != Outcome::Passed);
     let mut text = match worst {
         None => format!("All {whole} were written, read back and equal."),
-        Some(hit) => {
-            let place = place(evidence, &hit.id);
-            format!("{} ({}{place}).", capital(&hit.means), hit.value)
-        }
+        Some(hit) => sentence(hit, &place(evidence, &hit.id), metrics),
     };
+    if outcome == Outcome::Warn && is_read_whole(evidence) {
+        let read = format!("All {whole} could be read, and nothing was written.");
+        text = match worst.is_some_and(|hit| hit.id == "only-read") {
+            true => format!("{read} Only a test that erases can tell more."),
+            false => format!("{read} {text}"),
+        };
+    }
     match &evidence.stopped {
         Some(Stop::Asked { why }) if worst.is_some_and(|hit| hit.id == "not-finished") => {
             text = format!("The job was ended before its end: {why}.");
@@ -150,6 +154,35 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         more => text += &format!(" It went on after {} interruptions.", more.len()),
     }
     text
+}
+
+/// What a rule says, with its number where that is one.
+fn sentence(hit: &RuleHit, place: &str, metrics: &Metrics) -> String {
+    let means = capital(&hit.means);
+    match (hit.id.as_str(), hit.value.as_str()) {
+        // How many they would be on a drive of a tebibyte is no number of answers.
+        ("slow-outliers", _) => match metrics.figures("pace.outliers_per_tib") {
+            Some(answers) => format!("{}.", capital(answers)),
+            None => format!("{means}."),
+        },
+        (_, "1 time" | "1 playbook" | "1 snapshot" | "2 snapshots") if place.is_empty() => format!("{means}."),
+        (_, value) => format!("{means} ({value}{place})."),
+    }
+}
+
+/// Whether every sector was read the first time that it was asked for, and nothing written.
+fn is_read_whole(evidence: &Evidence) -> bool {
+    let failed = [FaultKind::ReadError, FaultKind::Transient, FaultKind::Hang];
+    evidence.only_reads()
+        && evidence.stopped.is_none()
+        && unfinished(evidence) == 0
+        && evidence
+            .phases
+            .iter()
+            .all(|record| !record.lost && record.unsupported.is_none())
+        && !evidence.lost
+        && evidence.bad_sectors() == 0
+        && !failed.iter().any(|kind| evidence.incident_counts.contains_key(kind))
 }
 
 /// As a sentence begins.

@@ -8,7 +8,7 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 use super::excuse::{Company, Excuse};
 use super::{Metrics, TIB, broad, shingles};
 use crate::device::Geometry;
-use crate::evidence::{Record, Zone};
+use crate::evidence::{Latency, Record, Zone};
 use crate::heat::Limits;
 use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
@@ -48,12 +48,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     put_slowest(metrics, "pace.slow_bytes", &slow);
     put_slowest(metrics, "pace.slow_bytes_disturbed", &disturbed);
-    if let Some(outliers) = records
+    if let Some((a_tib, words)) = records
         .iter()
         .filter_map(|record| outliers(record, long))
-        .max_by(f64::total_cmp)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
     {
-        metrics.put("pace.outliers_per_tib", outliers);
+        metrics.say("pace.outliers_per_tib", a_tib, words);
     }
     // Reads alone: writes of flash slow down behind its cache, which is its nature.
     for record in records.iter().filter(|record| is_read(record.phase)) {
@@ -349,16 +349,24 @@ fn in_words(phase: Phase, regions: &[Region]) -> String {
     format!("{}, {}{more}", phase.label(), words.join("; "))
 }
 
-/// Stalls much longer than an access usually takes, a TiB; `None` where too little was moved to tell, as by steps that move little by
-/// their nature.
-fn outliers(record: &Record, long: Duration) -> Option<f64> {
+/// Stalls much longer than an access usually takes, a TiB, and how many that were, in words; `None` where too little was moved to tell, as
+/// by steps that move little by their nature.
+fn outliers(record: &Record, long: Duration) -> Option<(f64, String)> {
     let moved = record.zones.zones().iter().map(|zone| zone.0 as f64).sum::<f64>() / TIB;
     let (figures, usual) = (figures(), record.usual());
     let least = figures.outliers_moved.value;
-    let count = record.stalls.at_least(usual.mul_f64(figures.slower.value).max(long));
+    let long = usual.mul_f64(figures.slower.value).max(long);
+    let count = record.stalls.at_least(long);
     let sweeps = is_read(record.phase) || matches!(record.phase, Phase::Write | Phase::TrimCheck);
+    let longest = Duration::from_micros(Latency::from(record.stalls.clone()).max_us());
+    let answers = if count == 1 { "answer" } else { "answers" };
+    let words = format!(
+        "{count} {answers} took longer than {} ms, the longest {} ms",
+        long.as_millis(),
+        longest.as_millis()
+    );
     (moved >= least || sweeps && count >= figures.outliers_always.value)
-        .then(|| (count as f64 / moved.max(least)).round())
+        .then(|| ((count as f64 / moved.max(least)).round(), words))
 }
 
 /// A read that is judged by itself: all that a step read, or a round of a soak.

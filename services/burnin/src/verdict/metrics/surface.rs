@@ -105,9 +105,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     );
     if evidence.compares_all() {
         metrics.put("coverage.missing", evidence.unread().0 as f64);
-    } else {
+    } else if !evidence.only_reads() {
         metrics.put("coverage.part", 1.0);
     }
+    let only_read = evidence.only_reads() && !evidence.compares_all();
+    metrics.flag("coverage.only_read", only_read);
     // A probe writes keyed tags all over the drive, so that at least a false capacity is seen.
     let probed = evidence.phase(Phase::Probe).is_some();
     metrics.flag("coverage.constant", evidence.constant_only() && !probed);

@@ -438,6 +438,28 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
     assert_eq!(with(500, Duration::from_millis(60)), None, "less than 200 ms on a disk");
 }
 
+#[test]
+fn long_accesses_are_told_by_their_number_and_the_longest() {
+    let mut evidence = clean();
+    let usual = [8; 6];
+    for time in usual.into_iter().chain([500, 912]).chain([500; 10]) {
+        stall(&mut evidence.phases[1], Duration::from_millis(time));
+    }
+    let verdict = judge(&both(&evidence, &snapshot()));
+    assert!(
+        verdict
+            .summary
+            .starts_with("12 answers took longer than 200 ms, the longest 9"),
+        "{}",
+        verdict.summary
+    );
+    assert!(
+        verdict.rules[0].value.contains("a TiB (12 answers"),
+        "{:?}",
+        verdict.rules
+    );
+}
+
 /// A drive of less than a quarter of a tebibyte is no better than a large one for being small.
 #[test]
 fn many_long_accesses_are_told_of_a_small_drive_too() {

@@ -22,6 +22,30 @@ fn what_only_samples_or_reads_is_at_best_a_warning_that_says_so() {
     assert_eq!(verdict.verified, Bytes(0));
 }
 
+/// Whoever had a drive read for fear of losing what is on it reads first that nothing is lost, whatever else is to be said of it.
+#[test]
+fn a_scan_without_an_error_says_that_all_could_be_read_and_nothing_was_written() {
+    let mut evidence = Evidence::new(GEOMETRY, &plain(&[Phase::Scan]));
+    evidence.phases[0].status = PhaseStatus::Done;
+    let told = |evidence: &Evidence| judge(&both(evidence, &snapshot()));
+    let verdict = told(&evidence);
+    assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Warn, vec!["only-read"]));
+    let read = "All 537 MB could be read, and nothing was written.";
+    assert_eq!(
+        verdict.summary,
+        format!("{read} Only a test that erases can tell more.")
+    );
+    let unread = judge(&Case::new(&evidence));
+    assert_eq!((unread.outcome, unread.verified), (Outcome::Warn, Bytes(0)));
+    assert!(unread.summary.starts_with(read), "{}", unread.summary);
+    // One that was read when it was asked again is no such.
+    evidence.incident_counts.insert(FaultKind::Transient, 1);
+    assert!(!told(&evidence).summary.contains("could be read"));
+    evidence.incident_counts.clear();
+    evidence.phases[0].status = PhaseStatus::Interrupted;
+    assert!(!told(&evidence).summary.contains("could be read"));
+}
+
 #[test]
 fn constant_patterns_warn_with_a_probe_and_without() {
     use crate::playbook::{Fill, Step};
