@@ -11,7 +11,8 @@ use jiff::ToSpan;
 use serde::{Deserialize, Serialize};
 use wire::certificate::VALID_DAYS;
 use wire::job::{
-    FaultKind, Finding, Job, JobState, Outcome, PhaseState, Resume, SelfTest, SmartRow, Surface, TimePoint, Verdict,
+    FaultKind, Finding, Job, JobState, Outcome, Phase, PhaseState, Resume, SelfTest, SmartRow, Surface, TimePoint,
+    Verdict,
 };
 use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, DriveId, JobId, Time};
@@ -229,6 +230,12 @@ impl Certificate {
             self_tests: job.self_tests.clone(),
             formatted: job.formatted.clone(),
         })
+    }
+
+    /// Whether the drive was read from end to end and nothing written to it.
+    pub fn only_reads(&self) -> bool {
+        let is = |which: fn(Phase) -> bool| self.phases.iter().any(|phase| which(phase.phase));
+        is(|phase| phase == Phase::Scan) && !is(Phase::erases)
     }
 
     /// The verdict's word.

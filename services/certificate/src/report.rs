@@ -33,6 +33,8 @@ pub const WHOSE: &str = "That shows which key signed it. Whose the key is, its m
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// What it is of.
+    pub title: &'static str,
     /// Its id.
     pub id: String,
     /// Who made it.
@@ -88,6 +90,11 @@ impl Report {
             ("Left on the drive", cut(formatted(c))),
         ];
         Self {
+            title: if c.only_reads() {
+                "Read scan"
+            } else {
+                "Burn-in certificate"
+            },
             id,
             maker: format!("{}, {}", c.maker.name, c.maker.software),
             made: moment(c.made),
@@ -169,7 +176,11 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         Bytes(0) if c.phases.iter().any(sampled) => "samples alone, no part of it whole".to_owned(),
         verified => bytes(verified),
     };
-    rows.push(("Verified, equal".to_owned(), verified));
+    if c.only_reads() {
+        rows.extend(read(c).map(|read| ("Sectors read".to_owned(), read)));
+    } else {
+        rows.push(("Verified, equal".to_owned(), verified));
+    }
     // Probe, samples, trims and what failed or was looked at again are not in it: rules tell of those.
     let slowest = c.surface.iter().map(|s| s.max_us).max().filter(|us| *us > 0);
     rows.extend(slowest.map(|us| ("Slowest answer in the sweeps".to_owned(), microseconds(us))));
@@ -191,6 +202,17 @@ fn took(c: &Certificate, clock_was_set: bool) -> String {
             Lasted(rest)
         ),
         None => format!("{worked} at work"),
+    }
+}
+
+/// What was read of a drive that nothing was written to; `None` where that is not known.
+fn read(c: &Certificate) -> Option<String> {
+    let scan = c.phases.iter().find(|phase| phase.phase == Phase::Scan)?;
+    let unread = c.findings.bad_sectors > 0 || !c.findings.kinds.is_empty();
+    match scan.status {
+        PhaseStatus::Done if !unread => Some(format!("all, {}; nothing was written", bytes(scan.bytes))),
+        PhaseStatus::Done => Some("not all without a finding; nothing was written".to_owned()),
+        PhaseStatus::Pending | PhaseStatus::Running | PhaseStatus::Skipped | PhaseStatus::Interrupted => None,
     }
 }
 

@@ -182,6 +182,27 @@ fn what_the_box_was_off_for_is_no_work_of_the_drive() {
     assert_eq!(line.matches('M').count(), 2, "{line}");
 }
 
+#[test]
+fn of_a_scan_it_says_that_all_was_read_and_nothing_of_a_burn_in() {
+    use wire::job::{FaultKind, Phase};
+    let mut job = passed();
+    job.phases = vec![job.phases[0].clone(), job.phases[4].clone()];
+    job.phases[1].phase = Phase::Scan;
+    let html = page::html(&sign(&job));
+    assert!(html.contains("<h1>Read scan</h1>") && !html.contains("Burn-in certificate"));
+    assert_eq!(
+        rows(&job, "Sectors read"),
+        ["all, 12 TB (12\u{a0}000\u{a0}138\u{a0}625\u{a0}024 bytes); nothing was written"]
+    );
+    assert!(rows(&job, "Verified, equal").is_empty());
+    job.findings = failed().findings;
+    job.findings[0].kind = FaultKind::ReadError;
+    assert_eq!(
+        rows(&job, "Sectors read"),
+        ["not all without a finding; nothing was written"]
+    );
+}
+
 /// A job with a short test before and one behind its pass, and what came of tests: each with its step, and words.
 fn tested_twice(results: &[(Option<u16>, SelfTestOutcome, &str)]) -> Job {
     let mut job = passed();

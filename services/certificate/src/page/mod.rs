@@ -50,8 +50,9 @@ pub fn html(signed: &Signed) -> String {
     out += "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
     out += &format!("{}<style>{STYLE}</style></head>\n", title(&r.id));
     out += &format!(
-        "<body><main class=\"a4 is-{kind}\">\n<header class=\"hd\">{}<div><h1>Burn-in certificate</h1>",
-        svg::KILN
+        "<body><main class=\"a4 is-{kind}\">\n<header class=\"hd\">{}<div><h1>{}</h1>",
+        svg::KILN,
+        r.title
     );
     out += &format!("<p class=\"mute\">{}</p></div>", text(&r.maker));
     out += &format!(

@@ -28,7 +28,7 @@ fn head(sheet: &mut Sheet, report: &Report) {
     let right = WIDTH - MARGIN;
     sheet.y -= 14.0;
     let y = sheet.y;
-    sheet.put(Face::Bold, 15.0, INK, MARGIN, y, &encode("Burn-in certificate"));
+    sheet.put(Face::Bold, 15.0, INK, MARGIN, y, &encode(report.title));
     sheet.put_right(Face::Bold, 10.0, INK, right, y, &encode(&report.id));
     sheet.put_right(Face::Sans, 8.5, INK_2, right, y - 12.0, &encode(&report.made));
     let until = encode(&format!("valid until {}", report.valid_until));
