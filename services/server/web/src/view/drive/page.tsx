@@ -22,6 +22,7 @@ import { Health } from "./health";
 import { Gone } from "./gone";
 import { Lately, useStory } from "./lately";
 import { afterWords } from "../job/after";
+import { howOf } from "../job/how";
 import { SmartTable } from "../job/smart";
 import { Siblings } from "./siblings";
 import { useSort } from "../sort";
@@ -192,6 +193,7 @@ export function DrivePage({ id }: { id: string }) {
   const refused = drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : "";
   // Who reads a verdict that is not clear wants its reasons first; another test is the lesser step.
   const why = job && outcome && outcome !== "PASSED" ? job : null;
+  const again = why && howOf(why) !== "read" ? "Burn in again…" : "Burn in…";
   return (
     <main id="main" tabIndex={-1}>
       <Banners />
@@ -210,8 +212,8 @@ export function DrivePage({ id }: { id: string }) {
           {job && <a class={`btn ${why ? "prime" : ""}`} href={jobPath(job.id)}>{why ? "Read why" : isOver(job) ? "Last test" : "Its test"}</a>}
           {why?.certificate && !why.certificate.revoked && <a class="btn" href={certificateUrl(why.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Certificate</a>}
           {why && drive && <Locate drive={drive} />}
-          {unseen && (!job || isOver(job)) && <button class={`btn ${why ? "" : "prime"}`} type="button" disabled aria-describedby="unseen">{why ? "Burn in again…" : "Burn in…"}</button>}
-          {can && <button class={`btn ${why ? "" : "prime"}`} type="button" onClick={() => enterGate({ drives: [id] })}>{why ? "Burn in again…" : "Burn in…"}</button>}
+          {unseen && (!job || isOver(job)) && <button class={`btn ${why ? "" : "prime"}`} type="button" disabled aria-describedby="unseen">{again}</button>}
+          {can && <button class={`btn ${why ? "" : "prime"}`} type="button" onClick={() => enterGate({ drives: [id] })}>{again}</button>}
           {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" disabled={unseen !== null} aria-describedby={unseen ? "unseen" : undefined} onClick={() => enterGate({ drives: [id], readOnly: true })}>Read scan…</button>}
           {drive && canGiveUp(drive, job) && <button class="btn danger" type="button" onClick={() => enterGate({ drives: [id], options: { give_up: [id] } })}>Give it up and burn in…</button>}
           {!why && drive && <Locate drive={drive} />}

@@ -21,6 +21,15 @@ describe("that somebody has seen how a test ended", () => {
     expect(asks(job({ state: { kind: "aborted" } }))).toBe(false);
   });
 
+  it("is not asked of a drive that was read without a fault, as nothing is needed", () => {
+    const read = (...ids: string[]) => {
+      const warned = ended("WARN");
+      const rules = ids.map((id) => ({ id, outcome: "WARN" as const, value: "", limit: "", source: "", means: "" }));
+      return asks({ ...warned, verdict: { ...warned.verdict!, rules } });
+    };
+    expect([read("only-read"), read("only-read", "crc-errors"), read("not-whole-drive")]).toEqual([false, true, true]);
+  });
+
   it("is a decision after WARN, and no more than known of after the others", () => {
     expect((["WARN", "FAILED", "INCONCLUSIVE"] as const).map((outcome) => [ackWord(outcome), ackedWord(outcome)])).toEqual([["Keep it", "Kept"], ["Noted", "Noted"], ["Noted", "Noted"]]);
   });

@@ -1,6 +1,6 @@
 /** "I have seen it": said of a test that is over and asks for somebody, and taken back. The verdict stays as it is. */
 import { useSignal } from "@preact/signals";
-import type { Job, JobEnd, Outcome, Problem } from "@wire";
+import type { Job, JobEnd, Outcome, Problem, Verdict } from "@wire";
 
 import { api, asProblem } from "../../api";
 import { clock, lastFour } from "../../format";
@@ -15,8 +15,11 @@ export const ackWord = (outcome: Outcome): string => (outcome === "WARN" ? "Keep
 /** What was said to it, as a word that "by" follows; pure. */
 export const ackedWord = (outcome: Outcome | undefined): string => (outcome === "WARN" ? "Kept" : "Noted");
 
+/** Whether nothing is to be said of a drive but that it was only read: the worst rules stand first. Pure. */
+const isWellRead = ({ rules }: Verdict): boolean => rules[0]?.id === "only-read" && rules[1]?.outcome !== "WARN";
+
 /** Whether a test asks for somebody by how it ended; pure. */
-export const asks = (job: Job): boolean => isOver(job) && job.verdict !== null && job.verdict.outcome !== "PASSED" && !job.acknowledged;
+export const asks = (job: Job): boolean => isOver(job) && job.verdict !== null && job.verdict.outcome !== "PASSED" && !isWellRead(job.verdict) && !job.acknowledged;
 
 /** The end that this page shows of a job, and no other: the job may have come to one that the page has not heard of; pure. */
 export const endOf = ({ verdict, ended }: Job): JobEnd => ({ outcome: verdict?.outcome ?? null, ended });

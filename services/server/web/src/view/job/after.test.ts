@@ -18,24 +18,30 @@ it("what mends a part of the reasons alone is no advice", () => {
 });
 
 it("what is tested in part alone is no reason to send it back: it says what tests the rest", () => {
-  const part = { next: "What was tested is good; run Standard for the whole drive", short: "run Standard for all of it" };
+  const part = { next: "What was tested is good; Standard tests all, and erases it", short: "Standard tests all" };
   expect(warned({ rules: [hit("not-whole-drive")] }, "sata")).toEqual(part);
   expect(warned({ rules: [hit("step-unsupported")] }, "sata").next).toBe("All sectors are good; not every step of the playbook is possible on it");
 });
 
+it("after a read scan without a fault it says so, and that nothing was written; nobody is sent to erase the drive", () => {
+  const verdict = { outcome: "WARN" as const, rules: [hit("only-read")] };
+  expect(afterWords(verdict, "sata")).toBe("All sectors could be read; nothing was written; any further test erases it");
+  expect(afterWords({ ...verdict, rules: [hit("only-read"), hit("crc-errors")] }, "sata")).toMatch(/^All sectors could be read; look at its cable.*; nothing was written; any further test erases it$/);
+});
+
 it("a constant pattern that read back calls no sector good: a drive that lost the writes may answer the same", () => {
-  const more = "Standard would see exchanged, misdirected and lost sectors, too, and writes over what is there now";
+  const more = "Standard would tell more, and erases it";
   // Whoever erased or cleared a drive is not sent to write over that.
   for (const id of ["constant-pattern", "constant-pattern-probed"]) {
     expect(warned({ rules: [hit(id)] }, "sata")).toEqual({ next: `What was written reads back; ${more}`, short: "Standard would tell more" });
     expect(warned({ rules: [hit(id), hit("smart-unreadable")] }, "sata").next).toBe(`What was written reads back; its own record is not known; ${more}`);
-    expect(warned({ rules: [hit("not-whole-drive"), hit(id)] }, "sata").next).toBe(`What was written reads back; run Standard for the whole drive; ${more}`);
+    expect(warned({ rules: [hit("not-whole-drive"), hit(id)] }, "sata").next).toBe(`What was written reads back; Standard tests all, and erases it; ${more}`);
   }
 });
 
 it("several reasons are told together, each with what mends it", () => {
   expect(warned({ rules: [hit("crc-errors"), hit("warm-disk")] }, "sata")).toEqual({ next: "All sectors are good; cool it better; look at its cable and backplane, then test it again", short: "cool it better; look at its cable" });
-  expect(warned({ rules: [hit("not-whole-drive"), hit("smart-unreadable")] }, "usb").next).toBe("What was tested is good; attach it by SATA to have its own record read; run Standard for the whole drive");
+  expect(warned({ rules: [hit("not-whole-drive"), hit("smart-unreadable")] }, "usb").next).toBe("What was tested is good; attach it by SATA to have its own record read; Standard tests all, and erases it");
 });
 
 it("where there was nothing but to decide, it says who has; what is to be done stays", () => {

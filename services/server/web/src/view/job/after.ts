@@ -11,6 +11,7 @@ const CONSTANT: ReadonlySet<string> = new Set(["constant-pattern", "constant-pat
 
 /** What a test that ended WARN by these rules alone says of the sectors; pure. */
 function proven(ids: readonly string[]): string {
+  if (ids.includes("only-read")) return "All sectors could be read";
   if (ids.some((id) => CONSTANT.has(id))) return "What was written reads back";
   return ids.some((id) => IN_PART.has(id)) ? "What was tested is good" : "All sectors are good";
 }
@@ -25,10 +26,11 @@ const MENDED: readonly { rules: ReadonlySet<string>; next: (bus: Bus | undefined
   },
   { rules: new Set(["smart-off"]), next: () => "switch its SMART on (smartctl -s on), then test it again", short: "switch its SMART on" },
   { rules: new Set(["step-unsupported", "selftest-unsupported"]), next: () => "not every step of the playbook is possible on it", short: "not every step is possible on it" },
-  { rules: IN_PART, next: () => "run Standard for the whole drive", short: "run Standard for all of it" },
+  { rules: IN_PART, next: () => "Standard tests all, and erases it", short: "Standard tests all" },
+  { rules: new Set(["only-read"]), next: () => "nothing was written; any further test erases it", short: "could be read" },
   {
     rules: CONSTANT,
-    next: () => "Standard would see exchanged, misdirected and lost sectors, too, and writes over what is there now", short: "Standard would tell more",
+    next: () => "Standard would tell more, and erases it", short: "Standard would tell more",
   },
 ];
 
