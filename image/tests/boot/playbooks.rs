@@ -20,13 +20,16 @@ const CONSTANT: &str = "constant-pattern-probed";
 /// The rule of playbooks that do not write and read back every block.
 const PART: &str = "not-whole-drive";
 
+/// The rule of playbooks that read every block and write none.
+const READ: &str = "only-read";
+
 /// Drives, their playbooks, what they come to, and the one rule that takes something from it.
 const JOBS: [(&str, Bus, &str, Outcome, Option<&str>); 6] = [
     ("THOROUGH", Bus::Sata, "thorough-soon", Outcome::Passed, None),
     ("BADBLOCK", Bus::Nvme, "badblocks", Outcome::Warn, Some(CONSTANT)),
     ("PRECLEAR", Bus::Sata, "preclear", Outcome::Warn, Some(CONSTANT)),
     ("ERASED01", Bus::Virtio, "erase", Outcome::Warn, Some(CONSTANT)),
-    ("SCANNED1", Bus::Sata, "scan", Outcome::Warn, Some(PART)),
+    ("SCANNED1", Bus::Sata, "scan", Outcome::Warn, Some(READ)),
     ("QUICKLY1", Bus::Nvme, "quick", Outcome::Warn, Some(PART)),
 ];
 
