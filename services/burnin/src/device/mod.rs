@@ -5,6 +5,7 @@
 //! faults and a simulated clock). All behave alike; `tests/backends.rs` runs the same
 //! burn-in over each.
 
+mod apart;
 mod buffers;
 mod open;
 pub mod plain;

@@ -1,4 +1,5 @@
-//! pread and pwrite on a thread of its own, so that a drive that hangs does not hang the job.
+//! pread and pwrite on a thread of its own, so that a drive that hangs does not hang the job, nor hold another drive when its process is
+//! killed.
 
 use std::fs::File;
 use std::io;
@@ -37,11 +38,14 @@ impl Plain {
         // A slot has at most one access under way, so neither channel ever fills.
         let (requests, inbox) = sync_channel::<Access>(depth as usize);
         let (outbox, results) = sync_channel(depth as usize);
-        let (memory, drive) = (Arc::clone(&arena), Arc::clone(&file));
+        let (memory, shared) = (Arc::clone(&arena), Arc::clone(&file));
+        let (tell, told) = sync_channel::<()>(0);
         std::thread::Builder::new()
             .name("drive".to_owned())
             .stack_size(STACK)
             .spawn(move || {
+                let drive = super::apart::own(shared);
+                drop(tell);
                 while let Ok(access) = inbox.recv() {
                     let done = Done {
                         slot: access.slot,
@@ -52,6 +56,8 @@ impl Plain {
                     }
                 }
             })?;
+        // Nothing is ever sent: until the other end is dropped, `file` must not be.
+        let _has_its_own = told.recv();
         Ok(Self {
             busy: vec![false; arena.slots()],
             arena,
@@ -161,5 +167,42 @@ impl Device for Plain {
 
     fn medium(&mut self) -> Option<u64> {
         super::open::medium(&self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// What each thread of this process has open that has `file` open, too.
+    fn tables_with(file: &Path) -> Vec<Vec<PathBuf>> {
+        let entries = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let open = |task: std::fs::DirEntry| -> Vec<PathBuf> {
+            let links = entries(task.path().join("fd"));
+            links.filter_map(|link| std::fs::read_link(link.path()).ok()).collect()
+        };
+        let tables = entries("/proc/self/task".into()).map(open);
+        tables.filter(|table| table.iter().any(|open| open == file)).collect()
+    }
+
+    #[test]
+    fn a_thread_that_may_hang_on_a_drive_holds_that_one_alone_and_lets_go_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("drive"), dir.path().join("other"));
+        std::fs::write(&path, vec![0; 1 << 16]).unwrap();
+        let other = File::create(other).unwrap();
+        let plain = Plain::new(File::open(&path).unwrap(), 2, 4096).unwrap();
+        let tables = tables_with(&path);
+        assert!(tables.contains(&vec![path.clone()]), "{tables:?}");
+        drop(plain);
+        let until = Instant::now() + Duration::from_mins(1);
+        while !tables_with(&path).is_empty() {
+            assert!(Instant::now() < until, "it stays open");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(other);
     }
 }
