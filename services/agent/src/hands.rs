@@ -13,7 +13,7 @@ use burnin::device::Geometry;
 use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, format};
 use drive::child::Failed;
 use drive::content::{ContentKind, Member};
-use drive::guard::{Guard, Opened, Place, Refusal, Seat};
+use drive::guard::{Guard, Opened, Place, Refusal, Seat, Stuck};
 use drive::overlay::{self, Overlay};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::{Smartctl, Snapshot, Unreadable};
@@ -128,6 +128,10 @@ impl Hands {
     pub async fn open(&self, expected: Identity, listed: Drive, access: Access) -> Result<Held, Problem> {
         let guard = Arc::clone(&self.guard);
         let words = expected.words();
+        // Whoever touches it hangs beside what hangs there.
+        if let Some(refused) = listed.refused.as_ref().filter(|refused| refused.kind == Stuck::KIND) {
+            return Err(stuck().with(format!("{words}: {}.", refused.reason)));
+        }
         let work = spawn_blocking(move || {
             let node = sysfs::node(&guard.system, &listed.kernel_name);
             let opened = match &access {
@@ -437,7 +441,19 @@ fn chain(error: &dyn std::error::Error) -> String {
     format!("{error}{cause}")
 }
 
+fn stuck() -> Problem {
+    Problem::new(
+        "drive-stuck",
+        409,
+        "The kernel still holds this drive for an earlier process",
+    )
+}
+
 fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
+    problem_of_kind(refusal).with(format!("{}: {}.", expected.words(), refusal.view().reason))
+}
+
+fn problem_of_kind(refusal: &Refusal) -> Problem {
     let (kind, title) = match refusal {
         Refusal::OtherDrive(_)
         | Refusal::OtherContent { .. }
@@ -448,6 +464,7 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
             "The drive in this place is not the one that was planned",
         ),
         Refusal::NoLook(_) => ("drive-silent", "What stands on this drive could not be looked at"),
+        Refusal::Stuck(_) => return stuck(),
         Refusal::InUse(_)
         | Refusal::UseUnknown(_)
         | Refusal::NoIdentity
@@ -459,7 +476,7 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
         | Refusal::NotABlockDevice { .. }
         | Refusal::Open { .. } => ("drive-refused", "This drive is in use or must not be erased"),
     };
-    Problem::new(kind, 409, title).with(format!("{}: {}.", expected.words(), refusal.view().reason))
+    Problem::new(kind, 409, title)
 }
 
 fn geometry(device: &sysfs::Device) -> Geometry {
@@ -504,5 +521,32 @@ fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: A
         fresh,
         members: look.members,
         unlisted: look.unlisted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::drive::Refused;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_drive_that_is_listed_as_stuck_is_not_touched() {
+        let hands = Hands::new(Guard::default(), Smartctl::default());
+        let mut listed = crate::vigil::shapes::tests::drives(1).remove(0);
+        let mut asked = async |refused: Option<Refused>| {
+            listed.refused = refused;
+            let opened = hands.open(identity(&listed), listed.clone(), Access::Read).await;
+            opened.unwrap_err()
+        };
+        // There is none of its name.
+        assert_eq!(asked(None).await.kind, "drive-refused");
+        let problem = asked(Some(Refusal::Stuck(Stuck { process: None }).view())).await;
+        assert_eq!(problem.kind, "drive-stuck");
+        assert!(
+            problem.to_string().contains("still hangs in the kernel with it"),
+            "{problem}"
+        );
     }
 }

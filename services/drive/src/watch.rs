@@ -25,12 +25,13 @@ use wire::uevent::{Action, Uevent};
 use wire::{DriveId, Time};
 
 use crate::content::Look;
+use crate::guard::stuck::{Accesses, Hanging};
 use crate::guard::{Guard, Usage};
 use crate::identity::Identity;
 use crate::probe;
 use crate::registry::{Input, Plug, Registry};
 use crate::smart::Smartctl;
-use crate::sysfs::{self, Device};
+use crate::sysfs::{self, DevNum, Device};
 use crate::temperature::Thermometer;
 use crate::uevents::{Heard, Listener};
 
@@ -113,6 +114,7 @@ pub fn watch(
         looking: BTreeSet::new(),
         look_again: BTreeSet::new(),
         sensors: BTreeMap::new(),
+        hanging: Hanging::default(),
         on_change: Box::new(on_change),
     };
     let owner = thread("drive-watch", move || owner.run(&inbox))?;
@@ -246,6 +248,7 @@ struct Owner {
     look_again: BTreeSet<Plug>,
     /// Dropping a sender ends its thread.
     sensors: BTreeMap<Plug, SyncSender<()>>,
+    hanging: Hanging,
     on_change: Box<dyn FnMut(Vec<Drive>) + Send>,
 }
 
@@ -377,6 +380,7 @@ impl Owner {
         let changes = lock(&self.registry).step(Time::now(), input);
         for plug in changes.left {
             self.sensors.remove(&plug);
+            self.hanging.left(&plug);
             self.look_again.remove(&plug);
         }
         for plug in changes.arrived {
@@ -456,9 +460,25 @@ impl Owner {
         }
     }
 
+    /// Drives that leave an access unanswered; what one that is `held` here leaves so is for its holder to say.
+    fn hanging(&mut self, held: &BTreeSet<Plug>) -> BTreeSet<DevNum> {
+        let now = Instant::now();
+        let registry = lock(&self.registry);
+        let hanging = registry.devices().filter_map(|device| {
+            let plug = Plug::of(device);
+            let hangs = self
+                .hanging
+                .step(now, &plug, Accesses::of(&self.guard.system, &device.name));
+            (hangs && !held.contains(&plug)).then_some(device.number)
+        });
+        hanging.collect()
+    }
+
     /// Looks up what uses the drives; a drive that became free is looked at again.
     fn usage(&mut self) -> bool {
-        let usage = Usage::collect(&self.guard.system);
+        let held = self.guard.seats.held();
+        let hanging = self.hanging(&held);
+        let usage = Usage::collect(&self.guard.system).with_hanging(hanging);
         let views: Vec<(Plug, Option<wire::drive::Refused>)> = {
             let registry = lock(&self.registry);
             registry
@@ -470,7 +490,7 @@ impl Owner {
                 })
                 .collect()
         };
-        let mut visible = self.step(Input::Held(self.guard.seats.held()));
+        let mut visible = self.step(Input::Held(held));
         for (plug, refused) in views {
             let freed = refused.is_none() && lock(&self.registry).is_refused(&plug);
             visible |= self.step(Input::Used(plug.clone(), refused));

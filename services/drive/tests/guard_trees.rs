@@ -469,6 +469,15 @@ fn a_drive_of_which_a_node_that_takes_commands_is_open_for_writing_is_refused() 
             reason.contains(&format!("process 77 (qemu) has {what} open for writing")),
             "{reason}"
         );
+        // Killed, it is still there only because the kernel holds it.
+        std::fs::create_dir_all(tree.root.path().join("proc/77/task/77")).unwrap();
+        tree.put("proc/77/stat", "77 (qemu) D 1 77 77 0 -1 4194308");
+        let (kind, reason) = asked().unwrap();
+        assert!(
+            kind == "stuck" && reason.contains("(77, qemu), which was ended"),
+            "{reason}"
+        );
+        tree.put("proc/77/stat", "77 (qemu) S 1 77 77 0 -1 4194304");
         // Monitors read; and block devices are numbered apart.
         flags("0100000");
         assert_eq!(asked(), None, "{what}");

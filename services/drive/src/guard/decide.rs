@@ -3,6 +3,7 @@
 use super::facts::{Facts, HolderKind};
 use super::in_use::InUse;
 use super::refusal::Refusal;
+use super::stuck::Stuck;
 use super::unknown::Unknown;
 use crate::content::ContentKind;
 use crate::identity::Identity;
@@ -89,7 +90,14 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
             target: target.clone(),
         });
     }
+    if facts.hangs {
+        return Err(Refusal::Stuck(Stuck { process: None }));
+    }
     if let Some(opener) = facts.openers.first() {
+        if opener.killed {
+            let process = Some((opener.pid, opener.program.clone()));
+            return Err(Refusal::Stuck(Stuck { process }));
+        }
         return in_use(InUse::Open {
             what: opener.what.clone(),
             pid: opener.pid,
@@ -222,6 +230,7 @@ mod tests {
             over: None,
             same_file: Vec::new(),
             exports: Vec::new(),
+            hangs: false,
             openers: Vec::new(),
             locked: false,
             unknown: Vec::new(),
@@ -364,10 +373,30 @@ mod tests {
                         what: "sdb1".into(),
                         pid: 77,
                         program: "qemu-system-x86".into(),
+                        killed: false,
                     }];
                 }),
                 "open-for-writing",
                 "process 77 (qemu-system-x86) has sdb1 open for writing",
+            ),
+            (
+                refusal(|f| {
+                    f.openers = vec![Opener {
+                        what: "sdb".into(),
+                        pid: 305,
+                        program: "kiln-agent".into(),
+                        killed: true,
+                    }];
+                }),
+                "stuck",
+                "an earlier process (305, kiln-agent), which was ended, still hangs in the kernel with it: it cannot be used before it \
+                 answers, is pulled, or the box is restarted",
+            ),
+            (
+                // What stands on it could be given up; that does not help.
+                refusal(|f| (f.hangs, f.look) = (true, Some(member(ContentKind::Zfs)))),
+                "stuck",
+                "an access that an earlier process began still hangs in the kernel with it",
             ),
             (refusal(|f| f.locked = true), "locked", "another process has locked it"),
             (

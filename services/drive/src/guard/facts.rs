@@ -44,6 +44,8 @@ pub struct Usage {
     /// What this kernel exports to other computers.
     exports: Vec<Export>,
     boot_disk: Option<DevNum>,
+    /// Drives that leave an access unanswered, where that was watched.
+    hanging: BTreeSet<DevNum>,
     drives: Vec<Device>,
     /// Other processes that have a device open for writing.
     writers: Vec<Writer>,
@@ -72,6 +74,7 @@ impl Usage {
             loops: backed(system, &mut reader),
             exports: exports(system, &mut reader),
             boot_disk: boot_disk(system, &mut reader),
+            hanging: BTreeSet::new(),
             drives: sysfs::walk(system),
             writers: Vec::new(),
             unknown: reader.unknown,
@@ -87,7 +90,13 @@ impl Usage {
         Usage { writers, ..self }
     }
 
-    /// Both, as they are found after this call. Whoever asks meanwhile gets the next answer, all of them one.
+    /// The same, and which drives leave an access unanswered that nobody here waits for.
+    #[must_use]
+    pub(crate) fn with_hanging(self, hanging: BTreeSet<DevNum>) -> Self {
+        Usage { hanging, ..self }
+    }
+
+    /// Tables and writers, as they are found after this call. Whoever asks meanwhile gets the next answer, all of them one.
     pub(super) fn now(system: &System) -> Arc<Self> {
         static ASKED: Together<Usage> = Together::new();
         let find = || Self::collect(system).with_writers(system);
@@ -124,6 +133,8 @@ pub struct Opener {
     pub pid: u32,
     /// Its program.
     pub program: String,
+    /// Whether it was killed, and is still there because the kernel holds it.
+    pub killed: bool,
 }
 
 /// What kind of device sits on top.
@@ -179,6 +190,8 @@ pub struct Facts {
     pub same_file: Vec<String>,
     /// Kernel names of the disk or partitions that a target of this kernel exports, with the target in words.
     pub exports: Vec<(String, String)>,
+    /// Whether it leaves an access unanswered that nobody here waits for, where that was watched.
+    pub hangs: bool,
     /// Other processes that have it open for writing, where that was asked for.
     pub openers: Vec<Opener>,
     /// Whether another process holds its lock; nobody asked without a descriptor.
@@ -293,6 +306,7 @@ impl Facts {
                     what: what.clone(),
                     pid: writer.pid,
                     program: writer.program.clone(),
+                    killed: writer.killed,
                 })
             })
             .collect();
@@ -318,6 +332,7 @@ impl Facts {
             over,
             same_file,
             exports,
+            hangs: usage.hanging.contains(&device.number),
             openers,
             locked: false,
             unknown,

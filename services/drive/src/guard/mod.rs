@@ -19,6 +19,7 @@ mod nodes;
 mod open;
 mod refusal;
 mod seat;
+pub(crate) mod stuck;
 mod targets;
 mod tasks;
 mod together;
@@ -37,6 +38,7 @@ pub use given_up::GivenUp;
 pub use in_use::InUse;
 pub use refusal::{LOOK_AGAIN, Refusal};
 pub use seat::{Place, Seat, Seats};
+pub use stuck::Stuck;
 pub use unknown::Unknown;
 
 use nix::unistd::{AccessFlags, eaccess};
@@ -47,6 +49,7 @@ use crate::no_size::NoSize;
 use crate::probe::{self, NoLook, Prober};
 use crate::sysfs::{DevNum, Device};
 use crate::system::System;
+use stuck::Accesses;
 use wire::drive::Content;
 
 mod ioctls {
@@ -163,19 +166,26 @@ impl Guard {
             return Err(Refusal::NotABlockDevice { node: node.to_owned() });
         }
         let number = device_number(&reader).map_err(open)?;
-        self.check_patiently(&reader, expected, lose)?;
+        let (device, _) = self.check_patiently(&reader, expected, lose)?;
         drop(reader);
         eaccess(node, AccessFlags::W_OK).map_err(|cause| open(cause.into()))?;
 
         let flags = libc::O_EXCL | libc::O_DIRECT | libc::O_NONBLOCK;
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), self.accesses(&device.name));
         let file = loop {
             match File::options().read(true).write(write).custom_flags(flags).open(node) {
                 Ok(file) => break file,
                 Err(error) => {
                     let refusal = self.why_not_opened(error, node, expected, lose);
-                    if !matches!(refusal, Refusal::InUse(InUse::Exclusive)) || begun.elapsed() >= LET_GO {
+                    if !matches!(refusal, Refusal::InUse(InUse::Exclusive)) {
                         return Err(refusal);
+                    }
+                    if begun.elapsed() >= LET_GO {
+                        // The ring of a process that is gone holds it, too, until its last access is back.
+                        return Err(match self.hangs_since(before, &device.name) {
+                            true => Refusal::Stuck(Stuck { process: None }),
+                            false => refusal,
+                        });
                     }
                     std::thread::sleep(LET_GO / 20);
                 }
@@ -253,7 +263,7 @@ impl Guard {
     }
 
     /// [`Self::check`], once more for as long as another process may only be asking the drive something: smartctl opens
-    /// SAS and USB drives for writing.
+    /// SAS and USB drives for writing; or one that was killed may be about to end.
     fn check_patiently(
         &self,
         file: &File,
@@ -263,7 +273,9 @@ impl Guard {
         let begun = Instant::now();
         loop {
             match self.check(file, expected, lose) {
-                Err(Refusal::InUse(InUse::Open { .. } | InUse::Locked)) if begun.elapsed() < LET_GO => {
+                Err(Refusal::InUse(InUse::Open { .. } | InUse::Locked) | Refusal::Stuck(_))
+                    if begun.elapsed() < LET_GO =>
+                {
                     std::thread::sleep(LET_GO / 20);
                 }
                 checked => return checked,
@@ -288,8 +300,14 @@ impl Guard {
 
     fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {
         let device = self.behind(file)?;
+        let before = self.accesses(&device.name);
         // What the drive itself cannot read is a finding; without a look nobody knows what would be lost.
-        let look = self.look(file, &device).map_err(Refusal::NoLook)?;
+        let look = self
+            .look(file, &device)
+            .map_err(|no_look| match self.hangs_since(before, &device.name) {
+                true => Refusal::Stuck(Stuck { process: None }),
+                false => Refusal::NoLook(no_look),
+            })?;
         // Asked only now that the descriptor is open, and that its content was looked at.
         let usage = Usage::now(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
@@ -297,6 +315,16 @@ impl Guard {
         facts.locked = is_locked(file);
         decide(&facts, expected, self.allow_loop, lose)?;
         Ok((facts.device, look))
+    }
+
+    fn accesses(&self, name: &str) -> Option<Accesses> {
+        Accesses::of(&self.system, name)
+    }
+
+    /// Whether accesses to the drive of this name were under way `before`, of which none has ended.
+    fn hangs_since(&self, before: Option<Accesses>, name: &str) -> bool {
+        let now = self.accesses(name);
+        now.zip(before).is_some_and(|(now, before)| now.hang_since(before))
     }
 
     /// What stands on the drive behind a descriptor: the child opens that very device again, read-only and buffered.

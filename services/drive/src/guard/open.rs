@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::nodes::Node;
+use super::stuck;
 use super::tasks::{self, Shares};
 use super::unknown::{Unknown, is_gone};
 use crate::sysfs::DevNum;
@@ -45,6 +46,8 @@ pub(super) struct Writer {
     pub(super) node: Node,
     pub(super) pid: u32,
     pub(super) program: String,
+    /// Whether it was killed, and the kernel holds it.
+    pub(super) killed: bool,
 }
 
 /// Every device that another process than `own` and its descendants has open for writing; and of whom that is not known,
@@ -77,11 +80,12 @@ pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writ
         match open {
             Ok(nodes) if nodes.is_empty() => {}
             Ok(nodes) => {
-                let program = program(pid);
+                let (program, killed) = (program(pid), stuck::was_killed(&proc, pid));
                 all.extend(nodes.into_iter().map(|node| Writer {
                     node,
                     pid,
                     program: program.clone(),
+                    killed,
                 }));
             }
             Err(unread) if unread.cause.kind() == ErrorKind::PermissionDenied => unknown.push(Unknown::Forbidden {

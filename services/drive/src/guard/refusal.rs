@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::in_use::InUse;
+use super::stuck::Stuck;
 use super::unknown::Unknown;
 use crate::identity::Differs;
 use crate::lock::Lock;
@@ -21,6 +22,9 @@ pub enum Refusal {
     /// Nobody knows whether something uses it.
     #[error("whether something uses it could not be found out: {0}")]
     UseUnknown(Unknown),
+    /// The kernel still holds it for an access that does not come back.
+    #[error("{0}")]
+    Stuck(Stuck),
     /// It has no identity that could be trusted.
     #[error("it reports neither a serial number nor a WWN, so it cannot be told from another drive")]
     NoIdentity,
@@ -121,6 +125,7 @@ impl Refusal {
         match self {
             Refusal::InUse(use_) => use_.kind(),
             Refusal::UseUnknown(_) => "use-unknown",
+            Refusal::Stuck(_) => Stuck::KIND,
             Refusal::NoIdentity => "no-identity",
             Refusal::SameIdentity { .. } => "same-identity",
             Refusal::OtherDrive(_) => "other-drive",
