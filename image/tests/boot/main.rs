@@ -44,6 +44,7 @@ mod services;
 mod signatures;
 mod slots;
 mod sticks;
+mod stuck;
 mod supervisor;
 mod systemd;
 mod trial;

@@ -13,10 +13,10 @@ use crate::boot::healthy;
 use crate::lab::{BOOT, Lab, SOON};
 
 /// Far enough into writing that a checkpoint may exist, and far from its end.
-const SOME: u64 = 16 << 20;
+pub(crate) const SOME: u64 = 16 << 20;
 
 /// The unit as the supervisor sees it. A server that has just started has not heard from the supervisor yet.
-fn unit(bench: &Bench, name: &str) -> UnitView {
+pub(crate) fn unit(bench: &Bench, name: &str) -> UnitView {
     bench.until(&format!("unit {name}"), SOON, || {
         let units = bench.status().supervisor.map(|s| s.units).unwrap_or_default();
         let found = units.iter().find(|u| u.name == name).cloned();
@@ -25,7 +25,7 @@ fn unit(bench: &Bench, name: &str) -> UnitView {
 }
 
 /// A unit's main process, which is not one of its workers.
-fn main_process(vm: &mut Vm, bench: &Bench, name: &str) -> i32 {
+pub(crate) fn main_process(vm: &mut Vm, bench: &Bench, name: &str) -> i32 {
     let pid = bench.until(&format!("main process of {name}"), SOON, || {
         let unit = unit(bench, name);
         unit.pid.ok_or_else(|| format!("{unit:?}"))
