@@ -170,12 +170,12 @@ const LARGE: Geometry = Geometry {
 };
 
 /// From this checkpoint.
-fn resume(text: &str) -> Option<Resumption> {
-    Some(Resumption {
+fn resume(text: &str) -> Resumption {
+    Resumption {
         checkpoint: text.to_owned(),
         why: "power cut or reset".to_owned(),
         at: Time::UNIX_EPOCH,
-    })
+    }
 }
 
 /// Runs an order to its end, or until this is asked of it; with the checkpoints that it told.
@@ -223,7 +223,7 @@ fn what_lies_behind_the_first_fault_stays_untested_and_the_verdict_says_so() {
         Report::Checkpoint { text, .. } => Some(text.clone()),
         _ => None,
     });
-    order.resume = resume(&text.unwrap());
+    order.resume = Some(resume(&text.unwrap()));
     let moved = sim.moved();
     let (again, _) = burn(&mut sim, &order);
     assert_eq!(again.stopped, Some(Stop::FirstFault));
@@ -283,12 +283,12 @@ fn a_first_fault_is_kept_before_the_headers_are_marked_and_ends_the_job_behind_t
                 let [.., before, last] = &texts[..] else {
                     panic!("{texts:?}")
                 };
-                order.resume = resume(before);
+                order.resume = Some(resume(before));
                 let (again, _) = burn(&mut sim, &order);
                 assert_eq!(again.stopped, Some(Stop::FirstFault));
                 assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
                 // The verdict was lost behind the mark: nothing is written any more, and it is the same.
-                order.resume = resume(last);
+                order.resume = Some(resume(last));
                 assert!(header::retire(&mut sim, LARGE, order.key) > 0);
                 let (again, _) = burn(&mut sim, &order);
                 assert_eq!(again.stopped, Some(Stop::FirstFault));
@@ -296,7 +296,7 @@ fn a_first_fault_is_kept_before_the_headers_are_marked_and_ends_the_job_behind_t
                 assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
                 assert!(header::ended_by(&mut sim, LARGE, &[order.key]));
                 // What is older than the fault is nothing to go on from.
-                order.resume = resume(before);
+                order.resume = Some(resume(before));
                 let (again, _) = burn(&mut sim, &order);
                 assert!(matches!(again.stopped, Some(Stop::Engine { .. })), "{again:?}");
             }
@@ -325,7 +325,7 @@ fn no_checkpoint_of_a_first_fault_writes_behind_the_marks_and_the_last_one_ends_
         probed += usize::from(probe.is_some_and(|record| record.rounds == 1 && found(record.step)));
         assert!(header::retire(&mut sim, LARGE, order.key) > 0, "seed {seed}");
         for text in &texts {
-            order.resume = resume(text);
+            order.resume = Some(resume(text));
             let (again, _) = burn(&mut sim, &order);
             let is_refused = matches!(again.stopped, Some(Stop::Engine { .. })) && text != last;
             let stopped = &again.stopped;
@@ -366,13 +366,13 @@ fn a_first_fault_that_is_met_while_the_headers_are_written_again_is_in_a_checkpo
     };
     let (stopped, texts) = told(&mut sim, &order, reads_back);
     assert!(matches!(stopped.stopped, Some(Stop::Asked { .. })), "{stopped:?}");
-    order.resume = resume(texts.last().unwrap());
+    order.resume = Some(resume(texts.last().unwrap()));
     let (lba, _) = header::places(LARGE)[0];
     sim.ages(Fault::WriteError { lba });
     let (evidence, texts) = told(&mut sim, &order, |_| false);
     assert_eq!(evidence.stopped, Some(Stop::FirstFault), "{evidence:?}");
     assert!(header::retire(&mut sim, LARGE, order.key) > 0);
-    order.resume = resume(texts.last().unwrap());
+    order.resume = Some(resume(texts.last().unwrap()));
     let (again, _) = burn(&mut sim, &order);
     assert_eq!(again.stopped, Some(Stop::FirstFault), "{again:?}");
     assert_eq!(judge(&Case::new(&again)).outcome, Outcome::Failed);
@@ -392,7 +392,7 @@ fn a_job_that_holds_its_first_fault_and_waits_for_its_turn_can_be_stopped() {
     );
     let (evidence, texts) = told(&mut sim, &order, |_| false);
     assert_eq!(evidence.stopped, Some(Stop::FirstFault), "{evidence:?}");
-    (order.resume, order.pace) = (resume(texts.last().unwrap()), Some(0));
+    (order.resume, order.pace) = (Some(resume(texts.last().unwrap())), Some(0));
     let mut turns = 0;
     let mut asked = || {
         turns += 1;

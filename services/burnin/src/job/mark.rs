@@ -2,7 +2,7 @@
 //!
 //! Behind a mark nobody goes on with the job. A first fault is told in one moment with the end: a mark before both are kept would leave a drive
 //! that failed, and nobody who knows. What else ends a job before its end the engine marks itself ([`crate::runner`]). Tested here, and the
-//! order over whole burn-ins in the command line's `tests/kept/marked.rs` and the agent's `tests/full.rs`.
+//! order over whole burn-ins in the command line's `tests/kept/marked.rs`.
 
 use crate::evidence::{Evidence, Stop};
 
