@@ -210,7 +210,9 @@ fn read(c: &Certificate) -> Option<String> {
     let scan = c.phases.iter().find(|phase| phase.phase == Phase::Scan)?;
     let unread = c.findings.bad_sectors > 0 || !c.findings.kinds.is_empty();
     match scan.status {
-        PhaseStatus::Done if !unread => Some(format!("all, {}; nothing was written", bytes(scan.bytes))),
+        // Whether it was this drive to its end, and all of it, nobody knows of what is INCONCLUSIVE.
+        PhaseStatus::Done if c.verdict.outcome == Outcome::Inconclusive => None,
+        PhaseStatus::Done if !unread => Some(format!("all, {}; nothing was written", bytes(c.drive.capacity))),
         PhaseStatus::Done => Some("not all without a finding; nothing was written".to_owned()),
         PhaseStatus::Pending | PhaseStatus::Running | PhaseStatus::Skipped | PhaseStatus::Interrupted => None,
     }

@@ -112,19 +112,28 @@ fn before_loss(case: &Case<'_>) -> Option<RuleHit> {
     })
 }
 
+/// The rule of what nothing was written to.
+const ONLY_READ: &str = "only-read";
+
 fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit], metrics: &Metrics) -> String {
     let evidence = case.evidence;
     let whole = Bytes(evidence.geometry.bytes());
-    let worst = hits
+    // That a scan only reads is known before: what it found stands in the sentence.
+    let mut of_it = hits
         .iter()
-        .find(|hit| hit.outcome == outcome && outcome != Outcome::Passed);
+        .filter(|hit| hit.outcome == outcome && outcome != Outcome::Passed);
+    let first = of_it.next();
+    let worst = first
+        .filter(|hit| hit.id != ONLY_READ)
+        .or_else(|| of_it.next())
+        .or(first);
     let mut text = match worst {
         None => format!("All {whole} were written, read back and equal."),
         Some(hit) => sentence(hit, &place(evidence, &hit.id), metrics),
     };
     if outcome == Outcome::Warn && is_read_whole(evidence) {
         let read = format!("All {whole} could be read, and nothing was written.");
-        text = match worst.is_some_and(|hit| hit.id == "only-read") {
+        text = match worst.is_some_and(|hit| hit.id == ONLY_READ) {
             true => format!("{read} Only a test that erases can tell more."),
             false => format!("{read} {text}"),
         };

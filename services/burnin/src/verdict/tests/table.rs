@@ -35,6 +35,14 @@ fn a_scan_without_an_error_says_that_all_could_be_read_and_nothing_was_written()
         verdict.summary,
         format!("{read} Only a test that erases can tell more.")
     );
+    // What else there is to warn of is no less to be read than that.
+    let pending = judge(&both(&evidence, &with(197, 8)));
+    assert_eq!(
+        (pending.outcome, pending.rules[0].id.as_str()),
+        (Outcome::Warn, "only-read")
+    );
+    let more = "Sectors were waiting for reallocation before the job (8 sectors).";
+    assert_eq!(pending.summary, format!("{read} {more}"));
     let unread = judge(&Case::new(&evidence));
     assert_eq!((unread.outcome, unread.verified), (Outcome::Warn, Bytes(0)));
     assert!(unread.summary.starts_with(read), "{}", unread.summary);

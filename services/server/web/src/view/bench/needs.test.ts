@@ -116,6 +116,12 @@ describe("needs you", () => {
     expect(what(online)).toEqual(["…0001 was taken out in the middle of its test", "SATA 1 …0001: It is said", "…0001: It is said"]);
     // Until the agent tells the drives, nobody knows which are missing.
     expect(what({ agent: { state: "offline" } } as unknown as BoxView)).toEqual(["SATA 1 …0001: It is said"]);
+    // By another bridge it is another drive to the box, and its label is the same.
+    const [dock, failed] = over("DOCK0009", "FAILED");
+    const sata = drive({ id: "sn-other-DOCK0009", key: "sn-other-DOCK0009", serial: "DOCK0009" });
+    const lines = (...of: Job[]) => { const all = new Map(of.map((one) => [one.drive, one])); return needs(withAway([sata], all, online), all, online).map(({ what: told, next }) => `${told}. ${next}`); };
+    expect(lines({ ...failed, drive: dock.id! })).toEqual(["SATA 1 …0009: It is said. Take it out; do not put data on it."]);
+    expect(lines({ ...failed, drive: dock.id!, started: "2026-01-01T00:00:00Z" }, { ...over("DOCK0009", "PASSED")[1], drive: sata.id!, started: "2026-02-01T00:00:00Z" })).toEqual([]);
   });
 
   it("an end that somebody has seen asks for nobody any more; what runs, waits or is hot still does", () => {

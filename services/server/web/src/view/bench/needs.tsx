@@ -54,7 +54,14 @@ export function withAway(drives: readonly Drive[], jobs: ReadonlyMap<string, Job
   if (box?.agent.state !== "online") return drives;
   const here = new Set(drives.map(({ id }) => id));
   const missed = [...jobs.values()].filter((job) => !here.has(job.drive) && (hasFailed(job) || job.state.kind === "waiting"));
-  return [...drives, ...missed.map(away)];
+  return [...drives, ...missed.flatMap((job) => {
+    // Behind another bridge a drive has another identity, and the serial that its label has.
+    const again = drives.find(({ serial, present }) => present && serial !== "" && serial === job.serial);
+    if (!again) return [away(job)];
+    const { bay, location, kernel_name } = again;
+    const since = jobs.get(again.id ?? "");
+    return hasFailed(job) && !(since && since.started > job.started) ? [{ ...away(job), ...bay && { bay }, location, kernel_name, present: true }] : [];
+  })];
 }
 
 /** That others are not held up, and how many they are. */

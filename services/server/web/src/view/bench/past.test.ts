@@ -26,4 +26,9 @@ it("of a drive whose tests the page does not hold its newest certificate tells, 
   expect(told([], new Map([of("ZRTK2CC", "FAILED")]), signed, "zrt")).toEqual(["ZRTK2CC FAILED", "ZRTOLD PASSED"]);
   const revoked = entry("ZRTOLD", "2025-01-02T00:00:00Z");
   expect(told([], new Map(), [{ ...revoked, info: { ...revoked.info, revoked: { job: "j", why: "It failed since." } } } as CertificateEntry], "old")).toEqual(["ZRTOLD null"]);
+  // A WARN of a scan takes no FAILED back; a job whose certificate was revoked holds no more than that.
+  const failed = [entry("ZRTOLD", "2025-01-02T00:00:00Z", { outcome: "WARN" }), entry("ZRTOLD", "2024-01-02T00:00:00Z", { outcome: "FAILED" })];
+  expect(told([], new Map(), failed, "old")).toEqual(["ZRTOLD FAILED"]);
+  const [id, ended] = of("ZRTOLD", "PASSED");
+  expect(told([], new Map([[id, { ...ended, certificate: { id: "KC", key: "", made: "2025-01-02T00:00:00Z", revoked: { at: "2025-01-03T00:00:00Z", job: "j", why: "It failed since." } } } as Job]]), [], "old")).toEqual(["ZRTOLD null"]);
 });

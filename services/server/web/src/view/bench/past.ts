@@ -18,15 +18,22 @@ export interface Past {
   at: string;
 }
 
+/** Whether a certificate says that its drive failed, and still holds. */
+const fails = ({ outcome, info }: CertificateEntry): boolean => outcome === "FAILED" && !info.revoked;
+
 /** The drives that are not `here` and answer to what was typed into the search, the last tested first. `jobs`: the last word on each drive; of what is older a certificate tells. */
 export function past(here: readonly Drive[], jobs: ReadonlyMap<DriveId, Job>, signed: readonly CertificateEntry[], text: string): Past[] {
   const found = new Map<DriveId, Past>();
   for (const { drive, model, serial, capacity, outcome, info } of signed) {
     if ((found.get(drive)?.at ?? "") < info.made) found.set(drive, { drive, model, serial, capacity, outcome: info.revoked ? null : outcome, open: false, at: info.made });
   }
+  // What did not write all of it disproves no failure of before.
+  for (const one of found.values()) {
+    if (one.outcome === "WARN" && signed.some((entry) => entry.drive === one.drive && fails(entry))) one.outcome = "FAILED";
+  }
   for (const [drive, job] of jobs) {
-    const { model, serial, capacity, verdict, ended, started } = job;
-    found.set(drive, { drive, model, serial, capacity, outcome: verdict?.outcome ?? null, open: !isOver(job), at: ended ?? started });
+    const { model, serial, capacity, verdict, ended, started, certificate } = job;
+    found.set(drive, { drive, model, serial, capacity, outcome: certificate?.revoked ? null : (verdict?.outcome ?? null), open: !isOver(job), at: ended ?? started });
   }
   for (const { id } of here) if (id !== null) found.delete(id);
   const words = text.toLowerCase().split(/\s+/);

@@ -29,9 +29,9 @@ import { useSort } from "../sort";
 import { Term, Words } from "../term";
 import { SurfaceMap } from "./surface-map";
 
-/** What an empty drive may still hold: nothing of before a test of `jobs`, the newest first, that wrote over all of it; pure. */
+/** What an empty drive may still hold: nothing of before a test of `jobs`, the newest first, that wrote over all of it and read all of that back; pure. */
 export function leftOver({ content, since }: Pick<Drive, "content" | "since">, jobs: readonly Job[], at: number): string | null {
-  const over = content.state !== "empty" ? undefined : jobs.find(({ phases, capacity, ended }) => ended !== null && phases.some(({ phase, status, bytes: written }) => phase === "write" && status === "done" && written >= capacity));
+  const over = content.state !== "empty" ? undefined : jobs.find(({ phases, capacity, ended, verdict }) => ended !== null && /^(PASSED|WARN)$/.test(verdict?.outcome ?? "") && Number(verdict?.verified) >= capacity && phases.some(({ phase, status, bytes: written }) => phase === "write" && status === "done" && written >= capacity));
   if (!over?.ended) return null;
   const words = `what was on it was written over from end to end by the test that ended ${clock(over.ended, at)}`;
   return Date.parse(since) > Date.parse(over.ended) ? `${words}; it was not watched all the time since` : words;

@@ -33,4 +33,5 @@ it("a step that was at work all along is cut nowhere", () => {
   const told = line(...Array.from({ length: 20 }, (_, n): [number, number] => [n < 10 ? n * 300 : n * 300 + 5000, 0]));
   expect(courseOf(told, steps(10_700), at(0), at(10_700)).cuts).toEqual([]);
   expect(courseOf(told, steps(5_700), at(0), at(10_700)).cuts.map(({ point }) => point)).toEqual([10]);
+  expect(courseOf(told, [phase({ status: "running", seconds: 0 })], at(0), at(10_700)).cuts).toEqual([]);
 });

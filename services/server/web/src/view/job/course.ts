@@ -40,8 +40,10 @@ export function courseOf(line: readonly TimePoint[], phases: readonly PhaseState
   const least = Math.max(BESIDE, 2 * (widest[Math.floor(widest.length / 2)]?.gap ?? 0));
   const cuts = widest.filter(({ gap }) => gap > least).flatMap((one) => {
     const whole = gaps.reduce((sum, { step, gap }) => (step === one.step ? sum + gap : sum), 0);
-    const idle = whole - worked(phases.slice(one.step, one.step + 1));
-    if (idle < one.gap / 2) return [];
+    const [of] = phases.slice(one.step, one.step + 1);
+    const idle = whole - worked(of ? [of] : []);
+    // A step under way tells its seconds at its end: until then nothing says what of a gap was no work.
+    if (of?.status === "running" || idle < one.gap / 2) return [];
     const before = one.gap;
     one.gap = Math.max(EVERY, one.gap - idle);
     return [{ point: one.i, off: before - one.gap }];

@@ -18,7 +18,7 @@ import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, shareOf, unm
 import { showTheme } from "../../theme";
 import { Mark, Shape, Still } from "../bits";
 import { banners, unheard } from "../box";
-import { needs, type Need } from "../bench/needs";
+import { needs, withAway, type Need } from "../bench/needs";
 import { plan, screens, shown, standing, whole, type Plan } from "./plan";
 
 /** The window, in pixels; measured when the page opens. */
@@ -75,7 +75,9 @@ function Foot({ drives, list, room }: { drives: readonly Drive[]; list: readonly
   if (lost !== null) return <div class="say" role="status"><span class="is-inc"><Shape of="inc" /><b>No answer since {clock(new Date(lost).toISOString(), now.value)}.</b> What you see is from then; what runs goes on.</span></div>;
   const lines = list.slice(0, NAMED).map((need) => {
     const drive = drives.find((one) => one.id === need.drive);
-    return { need, who: drive ? `${placeName(drive)} …${need.four}` : "The box" };
+    // Of a drive that was not plugged in since the box started nothing tells a place.
+    const where = drive && (drive.location || drive.kernel_name) ? placeName(drive) : "Unplugged";
+    return { need, who: drive ? `${where} …${need.four}` : "The box" };
   });
   const count = whole(lines.map(({ need, who }) => `${who} ${need.short}`), list.length, { ...room, lines: room.lines - (told[0] ? 1 : 0) });
   return (
@@ -112,6 +114,7 @@ export function WallPage() {
   const { drives, box } = known.value;
   const jobs = latest.value;
   const list = shown(drives ?? [], jobs);
+  const asked = withAway(list, jobs, box);
   const plates = platesOf(list);
   const { unit, tile, columns, rows, foot } = plan(...room.value, list.length);
   const all = screens(list, columns * rows);
@@ -140,7 +143,7 @@ export function WallPage() {
         const job = drive.id === null ? undefined : jobs.get(drive.id);
         return <Tile key={drive.key} drive={drive} plate={plates.get(drive.key) ?? ""} job={job} silent={silentFor(job)} />;
       })}</ul>}
-      <Foot drives={list} list={needs(list, jobs, box)} room={foot} />
+      <Foot drives={asked} list={needs(asked, jobs, box)} room={foot} />
     </main>
   );
 }
