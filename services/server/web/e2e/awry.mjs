@@ -62,17 +62,19 @@ export async function awry(browser, width, scheme, count) {
         await at(path);
         const field = page.locator("main input[type=file]");
         const held = () => field.evaluate((one) => one.files.length);
-        const choose = async () => {
+        const choose = async (words) => {
           const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.locator("main label:has(input[type=file])").click()]);
           // The browser tells a change only where what is chosen differs from what the field holds.
           assert(`${path}: its field holds a file`, (await held()) === 0);
-          await chooser.setFiles({ name: "brought.txt", mimeType: "text/plain", buffer: Buffer.from("brought") });
+          await chooser.setFiles({ name: "brought.txt", mimeType: "text/plain", buffer: Buffer.from(words) });
         };
-        await choose();
+        await choose("brought");
         await until(`${path} to have taken it`, async () => (await held()) === 1 && (await field.isEnabled()));
-        await choose();
+        await choose("brought again");
       }
-      // What was brought to the editor is a draft there.
+      // What was brought to the editor is a draft there, as soon as it is read.
+      const text = page.getByRole("textbox", { name: "Text of the playbook" });
+      await until("the second file's text in the editor", async () => (await text.inputValue()) === "brought again");
       await page.getByRole("button", { name: "Undo the changes" }).click();
     });
 

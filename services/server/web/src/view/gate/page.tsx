@@ -18,6 +18,7 @@ import { fulfil, keepWish, wished, type Wish } from "../../state/wish";
 import { ProblemNote, Shape } from "../bits";
 import { Banners, unheard } from "../box";
 import { useHere } from "../here";
+import { useKeeping } from "../keeping";
 import { Arm, Brief } from "./arm";
 import { PlaybookChoice } from "./choice";
 import { OptionsForm, PLAIN } from "./options";
@@ -100,7 +101,7 @@ export function GatePage() {
     }
   };
 
-  useSignalEffect(() => {
+  useKeeping(() => {
     if (drives.value.length > 0) keepWish(wishNow());
   });
   useEffect(() => () => {

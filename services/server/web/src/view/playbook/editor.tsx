@@ -1,5 +1,5 @@
 /** One playbook's text: looked at, written, brought as a file, checked by the box, taken away. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { PlaybookInfo, Problem } from "@wire";
 
@@ -14,6 +14,7 @@ import { Dialog, Icon, ProblemNote, Shape } from "../bits";
 import { FileInput } from "../file";
 import { Effect, Steps } from "../gate/choice";
 import { useHere } from "../here";
+import { useKeeping } from "../keeping";
 
 const BEGIN = `name = "my-soak"
 about = "Write and verify, over and over, for a day."
@@ -57,7 +58,7 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
   const text = useSignal(draftOf(id) ?? (fresh ? BEGIN : stands));
   const saved = useSignal(fresh ? "" : stands);
   const begun = fresh ? BEGIN : saved.value;
-  useSignalEffect(() => keepDraft(id, text.value === (fresh ? BEGIN : saved.value) ? null : text.value));
+  useKeeping(() => keepDraft(id, text.value === (fresh ? BEGIN : saved.value) ? null : text.value));
   const here = useHere();
   const busy = useSignal(false);
   const asking = useSignal<"forget" | "replace" | null>(null);
