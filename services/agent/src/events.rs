@@ -375,16 +375,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_scan_is_called_one_wherever_it_is_told_of() {
-        let pending = |phase| PhaseState {
-            phase,
-            note: String::new(),
-            rounds: 0,
-            status: PhaseStatus::Pending,
-            seconds: 0.0,
-            bytes: Bytes(0),
-        };
         let with = |phases: &[Phase]| Job {
-            phases: phases.iter().map(|phase| pending(*phase)).collect(),
+            phases: phases.iter().map(|phase| PhaseState::pending(*phase, "")).collect(),
             ..job()
         };
         let told = |job: &Job| {
@@ -520,12 +512,10 @@ pub(crate) mod tests {
         let severity = |happening: Happening| happening.notifications[0].severity;
         assert_eq!(severity(started(&job())), Severity::Info);
         let phase = PhaseState {
-            note: String::new(),
-            rounds: 0,
-            phase: Phase::Write,
             status: PhaseStatus::Done,
             seconds: 7980.0,
             bytes: Bytes(1),
+            ..PhaseState::pending(Phase::Write, "")
         };
         let finished = phase_finished(&job(), &phase);
         assert!(

@@ -441,14 +441,7 @@ mod tests {
         let mut record = surface();
         for phase in [Phase::SelfTestShort, Phase::SelfTestExtended] {
             record.steps.push(phase.into());
-            record.job.phases.push(PhaseState {
-                phase,
-                note: String::new(),
-                rounds: 0,
-                status: PhaseStatus::Pending,
-                seconds: 0.0,
-                bytes: Bytes(0),
-            });
+            record.job.phases.push(PhaseState::pending(phase, ""));
         }
         let evidence = clean(&record);
         assert_ne!(

@@ -120,12 +120,10 @@ mod tests {
 
     fn phases(seconds: &[f64]) -> Vec<PhaseState> {
         let phase = |seconds: &f64| PhaseState {
-            phase: Phase::Write,
-            note: String::new(),
             rounds: 1,
             status: PhaseStatus::Done,
             seconds: *seconds,
-            bytes: Bytes(0),
+            ..PhaseState::pending(Phase::Write, "")
         };
         seconds.iter().map(phase).collect()
     }

@@ -325,6 +325,20 @@ pub struct PhaseState {
     pub bytes: Bytes,
 }
 
+impl PhaseState {
+    /// One that has not begun: no round, no second, no byte.
+    pub fn pending(phase: Phase, note: impl Into<String>) -> Self {
+        Self {
+            phase,
+            note: note.into(),
+            rounds: 0,
+            status: PhaseStatus::Pending,
+            seconds: 0.0,
+            bytes: Bytes(0),
+        }
+    }
+}
+
 /// Where a phase stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]

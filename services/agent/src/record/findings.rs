@@ -3,7 +3,6 @@
 use burnin::JobKey;
 use burnin::findings::keep_untold;
 use drive::selftest::Kind;
-use wire::Bytes;
 use wire::job::{Finding, Phase, PhaseState, PhaseStatus, SelfTestOutcome};
 
 use super::Record;
@@ -26,14 +25,7 @@ impl Record {
         self.forget_later_self_tests();
         let again = |phase| burnin::playbook::moves_data(phase) || phase == Phase::SmartAfter;
         for state in self.job.phases.iter_mut().filter(|state| again(state.phase)) {
-            *state = PhaseState {
-                note: std::mem::take(&mut state.note),
-                rounds: 0,
-                phase: state.phase,
-                status: PhaseStatus::Pending,
-                seconds: 0.0,
-                bytes: Bytes(0),
-            };
+            *state = PhaseState::pending(state.phase, std::mem::take(&mut state.note));
         }
     }
 

@@ -198,14 +198,6 @@ impl Record {
         key: JobKey,
         now: Time,
     ) -> Option<Self> {
-        let pending = |step: &Step| PhaseState {
-            note: step.note(),
-            rounds: 0,
-            phase: step.phase,
-            status: PhaseStatus::Pending,
-            seconds: 0.0,
-            bytes: Bytes(0),
-        };
         let steps = burnin::job::steps(begin.book, begin.options);
         let job = Job {
             model: drive.model.clone(),
@@ -213,7 +205,7 @@ impl Record {
             capacity: drive.capacity,
             sector: drive.logical_sector,
             actor: begin.actor.to_owned(),
-            phases: steps.iter().map(pending).collect(),
+            phases: steps.iter().map(Step::pending).collect(),
             options: begin.options.clone(),
             ..Job::new(begin.id, drive.id.clone()?, &begin.book.name, now)
         };
@@ -407,14 +399,6 @@ pub(crate) mod tests {
             logical_sector: 512,
             bus: Bus::Sata,
         };
-        let pending = |phase| PhaseState {
-            note: String::new(),
-            rounds: 0,
-            phase,
-            status: PhaseStatus::Pending,
-            seconds: 0.0,
-            bytes: Bytes(0),
-        };
         // Without self-tests, partition or format: what the tests of other modules count on.
         let steps: Vec<Step> = [
             Phase::SmartBefore,
@@ -425,7 +409,7 @@ pub(crate) mod tests {
         ]
         .map(Step::from)
         .to_vec();
-        let phases = steps.iter().map(|step| pending(step.phase)).collect();
+        let phases = steps.iter().map(Step::pending).collect();
         let geometry = Geometry {
             sectors: 1000,
             sector: 512,

@@ -259,12 +259,10 @@ mod tests {
         );
         assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Running);
         let done = PhaseState {
-            note: String::new(),
-            rounds: 0,
-            phase: Phase::Write,
             status: PhaseStatus::Done,
             seconds: 9.0,
             bytes: Bytes(7),
+            ..PhaseState::pending(Phase::Write, "")
         };
         let effects = apply(
             &mut record,
@@ -276,12 +274,10 @@ mod tests {
         );
         assert_eq!(effects.finished, Some(done));
         let stopped = PhaseState {
-            note: String::new(),
-            rounds: 0,
-            phase: Phase::Verify,
             status: PhaseStatus::Interrupted,
             seconds: 9.0,
             bytes: Bytes(7),
+            ..PhaseState::pending(Phase::Verify, "")
         };
         let effects = apply(
             &mut record,
@@ -302,12 +298,11 @@ mod tests {
         let done = |rounds| Report::PhaseDone {
             step: 2,
             state: PhaseState {
-                note: String::new(),
                 rounds,
-                phase: Phase::Write,
                 status: PhaseStatus::Done,
                 seconds: 9.0,
                 bytes: Bytes(7),
+                ..PhaseState::pending(Phase::Write, "")
             },
             surface: None,
         };

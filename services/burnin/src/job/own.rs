@@ -105,12 +105,8 @@ mod tests {
             (Phase::SmartAfter, Skipped),
         ]
         .map(|(phase, status)| PhaseState {
-            note: String::new(),
-            rounds: 0,
-            phase,
             status,
-            seconds: 0.0,
-            bytes: Bytes(0),
+            ..PhaseState::pending(phase, "")
         });
         let entry = |step, phase, outcome| SelfTest {
             phase,

@@ -80,12 +80,9 @@ mod tests {
 
     fn states(phases: &[(Phase, PhaseStatus, f64)]) -> Vec<PhaseState> {
         let state = |(phase, status, seconds): &(Phase, PhaseStatus, f64)| PhaseState {
-            phase: *phase,
-            note: String::new(),
-            rounds: 0,
             status: *status,
             seconds: *seconds,
-            bytes: Bytes(0),
+            ..PhaseState::pending(*phase, "")
         };
         phases.iter().map(state).collect()
     }

@@ -1,7 +1,7 @@
 //! One step of a playbook, after repeats were unrolled: what both the agent and the worker work through by its index.
 
 use serde::{Deserialize, Serialize};
-use wire::job::Phase;
+use wire::job::{Phase, PhaseState};
 
 /// One step; its index in [`super::Playbook::steps`] is its number everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +120,11 @@ impl From<Phase> for Step {
 }
 
 impl Step {
+    /// It before it begins, as others see it.
+    pub fn pending(&self) -> PhaseState {
+        PhaseState::pending(self.phase, self.note())
+    }
+
     /// What tells it from other steps of the same phase: `pass 2, complement, backwards`.
     pub fn note(&self) -> String {
         let mut words = Vec::new();

@@ -181,12 +181,8 @@ impl Job {
                 (Some(record), _) => record.state(),
                 (None, Some(state)) => state.clone(),
                 (None, None) => PhaseState {
-                    phase: step.phase,
-                    note: step.note(),
-                    rounds: 0,
                     status: PhaseStatus::Skipped,
-                    seconds: 0.0,
-                    bytes: Bytes(0),
+                    ..step.pending()
                 },
             })
             .collect()

@@ -7,7 +7,7 @@ use burnin::job::Whole;
 use burnin::playbook::{Step, moves_data};
 use wire::job::{PhaseState, PhaseStatus, Progress};
 
-use super::own::{Own, pending};
+use super::own::Own;
 
 /// Where the engine's steps stand, and how far the job was told to be.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Far {
     pub(super) fn new(steps: &[Step]) -> Self {
         let engine = (0..).zip(steps).filter(|(_, step)| moves_data(step.phase));
         Self {
-            engine: engine.map(|(at, step)| (at, pending(step))).collect(),
+            engine: engine.map(|(at, step)| (at, step.pending())).collect(),
             told: 0.0,
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         let state = PhaseState {
             status: PhaseStatus::Done,
             seconds: 200.0,
-            ..pending(&steps[1])
+            ..steps[1].pending()
         };
         own.far.ended(1, state);
         stands(&mut own, 2, PhaseStatus::Running, 0.0);

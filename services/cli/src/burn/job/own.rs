@@ -14,8 +14,7 @@ use drive::selftest::Kind;
 use drive::smart::run::again;
 use drive::smart::{Snapshot, Unreadable, words};
 use drive::temperature;
-use wire::job::{Finding, Outcome, Phase, PhaseState, PhaseStatus, Resume, SelfTest};
-use wire::{Bytes, job::SelfTestOutcome};
+use wire::job::{Finding, Outcome, Phase, PhaseState, PhaseStatus, Resume, SelfTest, SelfTestOutcome};
 
 use super::Job;
 use super::far::Far;
@@ -73,25 +72,13 @@ pub(super) struct Own {
     pub far: Far,
 }
 
-/// A step that has not begun.
-pub(super) fn pending(step: &Step) -> PhaseState {
-    PhaseState {
-        phase: step.phase,
-        note: step.note(),
-        rounds: 0,
-        status: PhaseStatus::Pending,
-        seconds: 0.0,
-        bytes: Bytes(0),
-    }
-}
-
 impl Own {
     pub(super) fn new(steps: &[Step]) -> Self {
         Self {
             states: (0..)
                 .zip(steps)
                 .filter(|(_, s)| is_own(s.phase))
-                .map(|(at, s)| (at, pending(s)))
+                .map(|(at, s)| (at, s.pending()))
                 .collect(),
             before: None,
             after: None,
