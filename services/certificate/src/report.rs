@@ -1,10 +1,8 @@
 //! What page and PDF both show, in words: sections of rows, made once from the certificate.
 
 use wire::certificate::Standing;
-use wire::course::{apart, worked};
-use wire::job::{
-    FINDINGS_MAX, FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome, clock_was_set,
-};
+use wire::course::{apart, clock_was_set, worked};
+use wire::job::{FINDINGS_MAX, FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
 use wire::options::{FileSystem, Profile, Table};
 use wire::{Bytes, Lasted, Time};
 
@@ -149,7 +147,7 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         "From, to".to_owned(),
         format!("{}, {}", moment(c.started), moment(c.ended)),
     ));
-    let clock_was_set = c.ended < c.started || clock_was_set(&c.timeline, &c.resumes);
+    let clock_was_set = c.ended < c.started || clock_was_set(&c.timeline, &c.resumes, (c.started, c.ended));
     rows.push(("Took".to_owned(), took(c, clock_was_set)));
     if clock_was_set {
         let told = "it was set meanwhile, so the two times above do not tell how long it took";

@@ -2,10 +2,10 @@
 //!
 //! Its steps tell how long each was at work; between its beginning and its end the box may have been off for a week, the drive out or the
 //! job paused. Of the gaps between the points of a step those hold what the step's own time does not explain that are much wider than
-//! usual. The dashboard does the same in `course.ts`.
+//! usual. The dashboard does the same in `course.ts`; both run the table `cases/course.json`.
 
 use crate::Time;
-use crate::job::{PhaseState, TIMELINE_EVERY, TimePoint, clock_gap};
+use crate::job::{PhaseState, Resume, TIMELINE_EVERY, TimePoint, clock_gap};
 
 /// Seconds of a gap up to which nothing is cut out of it, and of a job that are not told apart from its work: between two steps the drive
 /// is asked who it is, and for its SMART.
@@ -17,7 +17,19 @@ pub fn worked(phases: &[PhaseState]) -> f64 {
     told.filter(|seconds| seconds.is_finite() && *seconds > 0.0).sum()
 }
 
-/// Seconds between a job's beginning and its end in which it was not at work, by the box's clock; `None` where they are too few to tell of.
+/// Whether the box's clock was set between a job's beginning, two points of its time line and its end, where the job was not merely
+/// interrupted.
+pub fn clock_was_set(line: &[TimePoint], resumes: &[Resume], (started, ended): (Time, Time)) -> bool {
+    let points = line.iter().map(|point| point.at);
+    let moments = std::iter::once(started).chain(points.clone());
+    moments.zip(points.chain([ended])).any(|(from, to)| {
+        let went_on = || resumes.iter().any(|resume| (from..=to).contains(&resume.at));
+        clock_gap(from, to).is_none() && !went_on()
+    })
+}
+
+/// Seconds between a job's beginning and its end in which it was not at work, by the box's clock, which was not set meanwhile; `None` where
+/// they are too few to tell of.
 pub fn apart(phases: &[PhaseState], (started, ended): (Time, Time)) -> Option<f64> {
     let worked = worked(phases);
     let rest = ended.duration_since(started).as_secs_f64() - worked;
@@ -103,76 +115,66 @@ mod tests {
     use crate::Bytes;
     use crate::job::{Phase, PhaseStatus};
 
+    /// A line of the table; times are seconds, each point is one of them with the step that was at work.
+    #[derive(serde::Deserialize)]
+    struct Case {
+        name: String,
+        started: i64,
+        ended: i64,
+        worked: Vec<f64>,
+        line: Vec<(i64, u16)>,
+        resumes: Vec<i64>,
+        at: Vec<i64>,
+        cuts: Vec<usize>,
+        lasts: i64,
+        clock_was_set: bool,
+        apart: Option<i64>,
+    }
+
     fn time(second: i64) -> Time {
         Time::from_second(second).unwrap()
     }
 
-    fn line(points: &[(i64, u16)]) -> Vec<TimePoint> {
-        let point = |(second, step): &(i64, u16)| TimePoint {
-            at: time(*second),
-            step: *step,
-            temperature: None,
-            rate: Bytes(1),
-            bad_sectors: 0,
-        };
-        points.iter().map(point).collect()
-    }
-
-    fn phases(seconds: &[f64]) -> Vec<PhaseState> {
-        let phase = |seconds: &f64| PhaseState {
-            rounds: 1,
-            status: PhaseStatus::Done,
-            seconds: *seconds,
-            ..PhaseState::pending(Phase::Write, "")
-        };
-        seconds.iter().map(phase).collect()
-    }
-
-    /// As a box that was off for eight days told it.
     #[test]
-    fn a_week_without_power_is_no_work() {
-        let off = 8 * 86_400;
-        let steps = phases(&[87.681, 50.122, 0.0, 7.44]);
-        let (started, ended) = (time(0), time(off + 152));
-        let told = line(&[
-            (3, 0),
-            (8, 0),
-            (off + 29, 0),
-            (off + 86, 1),
-            (off + 144, 2),
-            (off + 144, 3),
-        ]);
-        let course = Course::of(&told, &steps, (started, ended));
-        assert_eq!(course.cuts, [2]);
-        assert_eq!(course.at, [3, 8, 31, 88, 146, 146]);
-        assert_eq!(course.lasts, 154);
-        assert_eq!(whole_seconds(worked(&steps)), 145);
-        assert_eq!(apart(&steps, (started, ended)).map(whole_seconds), Some(off + 7));
-        assert_eq!(apart(&steps, (started, time(153))), None);
-    }
-
-    #[test]
-    fn several_holds_of_one_step_are_all_cut_out_and_its_work_is_not() {
-        let mut told = Vec::new();
-        let mut second = 0;
-        for n in 0..100 {
-            told.push((second, 0));
-            second += if matches!(n, 30 | 60) { 5_000 } else { 300 };
+    fn the_table_holds_as_on_the_dashboard() {
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../cases/course.json")).unwrap();
+        assert!(cases.len() >= 7);
+        for case in cases {
+            let point = |(second, step): &(i64, u16)| TimePoint {
+                at: time(*second),
+                step: *step,
+                temperature: None,
+                rate: Bytes(1),
+                bad_sectors: 0,
+            };
+            let line: Vec<TimePoint> = case.line.iter().map(point).collect();
+            let phase = |seconds: &f64| PhaseState {
+                rounds: 1,
+                status: PhaseStatus::Done,
+                seconds: *seconds,
+                ..PhaseState::pending(Phase::Write, "")
+            };
+            let phases: Vec<PhaseState> = case.worked.iter().map(phase).collect();
+            let span = (time(case.started), time(case.ended));
+            let (at, cuts, lasts) = (case.at, case.cuts, case.lasts);
+            assert_eq!(
+                Course::of(&line, &phases, span),
+                Course { at, cuts, lasts },
+                "{}",
+                case.name
+            );
+            let resume = |second: &i64| Resume {
+                at: time(*second),
+                why: String::new(),
+                phase: Phase::Write,
+                step: 0,
+                from: Bytes(0),
+            };
+            let resumes: Vec<Resume> = case.resumes.iter().map(resume).collect();
+            let was_set = clock_was_set(&line, &resumes, span);
+            assert_eq!(was_set, case.clock_was_set, "{}", case.name);
+            let told = apart(&phases, span).filter(|_| !was_set);
+            assert_eq!(told.map(whole_seconds), case.apart, "{}", case.name);
         }
-        let course = Course::of(&line(&told), &phases(&[30_000.0]), (time(0), time(second)));
-        assert_eq!(course.cuts, [31, 61]);
-        assert!((29_000..=30_000).contains(&course.lasts), "{}", course.lasts);
-        // The same, of a step that took so long.
-        let worked = second as f64;
-        let course = Course::of(&line(&told), &phases(&[worked]), (time(0), time(second)));
-        assert_eq!((course.cuts, course.lasts), (vec![], second));
-    }
-
-    #[test]
-    fn what_little_a_step_does_not_tell_of_is_cut_nowhere() {
-        let told: Vec<(i64, u16)> = (0..200).map(|n| (n * 290, 0)).collect();
-        let course = Course::of(&line(&told), &phases(&[57_000.0]), (time(0), time(58_000)));
-        assert_eq!((course.cuts, course.lasts), (vec![], 58_000));
-        assert_eq!(Course::of(&[], &[], (time(0), time(9))).lasts, 0);
     }
 }

@@ -509,35 +509,14 @@ pub const TIMELINE_EVERY: i64 = 5;
 /// Seconds from each of these points to the next, without what the clock was set by: that of a box without one of its own is, once it
 /// hears the time.
 pub fn gaps(line: &[TimePoint]) -> impl Iterator<Item = i64> {
-    clock_gaps(line).map(|(_, gap)| match is_the_clocks(gap) {
-        true => TIMELINE_EVERY,
-        false => gap.max(0),
-    })
-}
-
-/// Whether the clock was set between two of these points, and the job was not merely interrupted there.
-pub fn clock_was_set(line: &[TimePoint], resumes: &[Resume]) -> bool {
-    let went_on = |pair: &[TimePoint]| {
-        resumes
-            .iter()
-            .any(|resume| (pair[0].at..=pair[1].at).contains(&resume.at))
-    };
-    clock_gaps(line).any(|(pair, gap)| is_the_clocks(gap) && !went_on(pair))
-}
-
-fn is_the_clocks(gap: i64) -> bool {
-    !(-BACK..AHEAD).contains(&gap)
+    line.windows(2)
+        .map(|pair| clock_gap(pair[0].at, pair[1].at).unwrap_or(TIMELINE_EVERY))
 }
 
 /// Seconds from one moment to a later one; `None` where the clock was set meanwhile, and nobody knows.
 pub(crate) fn clock_gap(from: Time, to: Time) -> Option<i64> {
     let gap = to.as_second() - from.as_second();
-    (!is_the_clocks(gap)).then_some(gap.max(0))
-}
-
-fn clock_gaps(line: &[TimePoint]) -> impl Iterator<Item = (&[TimePoint], i64)> {
-    line.windows(2)
-        .map(|pair| (pair, pair[1].at.as_second() - pair[0].at.as_second()))
+    (-BACK..AHEAD).contains(&gap).then_some(gap.max(0))
 }
 
 /// One self-test that this job started on the drive.

@@ -1,32 +1,33 @@
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { TimePoint } from "@wire";
 
 import { job, phase } from "../../fixtures";
-import { apart, courseOf, worked } from "./course";
+import { apart, courseOf, wasClockSet } from "./course";
 
 const OFF = 8 * 86_400;
 const at = (second: number) => new Date(second * 1000).toISOString();
 const line = (...points: [number, number][]): TimePoint[] => points.map(([second, step]) => ({ at: at(second), step, temperature: 31, rate: 1, bad_sectors: 0 }));
 const steps = (...seconds: number[]) => seconds.map((one) => phase({ status: "done", seconds: one }));
 
-it("a week without power is no work", () => {
-  const phases = steps(87.681, 50.122, 0, 7.44);
-  const told = line([3, 0], [8, 0], [OFF + 29, 0], [OFF + 86, 1], [OFF + 144, 2], [OFF + 144, 3]);
-  const course = courseOf(told, phases, at(0), at(OFF + 152));
-  expect(course.at.map((ms) => Math.round(ms / 1000))).toEqual([3, 8, 31, 88, 146, 146]);
-  expect(course.cuts.map(({ point, off }) => [point, Math.round(off / 1000)])).toEqual([[2, OFF - 2]]);
-  expect([Math.round(course.lasts / 1000), Math.round(worked(phases) / 1000)]).toEqual([154, 145]);
-  const was = job({ phases, started: at(0), timeline: told });
-  expect(Math.round(apart(was, at(OFF + 152))! / 1000)).toBe(OFF + 7);
-  expect(apart(was, at(153))).toBeNull();
+interface Case { name: string; started: number; ended: number; worked: number[]; line: [number, number][]; resumes: number[]; at: number[]; cuts: number[]; lasts: number; clock_was_set: boolean; apart: number | null }
+
+const cases = JSON.parse(readFileSync(new URL("../../../../../wire/cases/course.json", import.meta.url), "utf8")) as Case[];
+
+it.each(cases)("$name, as on the certificate", (of) => {
+  const [phases, told, seconds] = [steps(...of.worked), line(...of.line), (ms: number) => Math.round(ms / 1000)];
+  const course = courseOf(told, phases, at(of.started), at(of.ended));
+  expect([course.at.map(seconds), course.cuts.map(({ point }) => point), seconds(course.lasts)]).toEqual([of.at, of.cuts, of.lasts]);
+  const resumes = of.resumes.map((second) => ({ at: at(second), why: "", phase: "write" as const, step: 0, from: 0 }));
+  const was = job({ phases, started: at(of.started), timeline: told, resumes });
+  expect(wasClockSet(was, at(of.ended))).toBe(of.clock_was_set);
+  const off = apart(was, at(of.ended));
+  expect(off === null ? null : seconds(off)).toBe(of.apart);
 });
 
-it("what the box's clock was set by is neither work nor told as time off", () => {
-  const years = 10 * 365 * 86_400;
-  const told = line([100, 0], [160, 0], [160 + years, 0], [220 + years, 0], [50, 0], [110, 0]);
-  const course = courseOf(told, [], at(100), at(110));
-  expect([course.at.map((ms) => ms / 1000), course.wasSet]).toEqual([[0, 60, 65, 125, 130, 190], true]);
-  expect(apart(job({ phases: [], started: at(100), timeline: told }), at(900))).toBeNull();
+it("how long the box was off stands beside the point before which it was", () => {
+  const told = line([3, 0], [8, 0], [OFF + 29, 0], [OFF + 86, 1]);
+  expect(courseOf(told, steps(87, 9), at(0), at(OFF + 95)).cuts.map(({ point, off }) => [point, Math.round(off / 1000)])).toEqual([[2, OFF - 1]]);
 });
 
 it("a step that was at work all along is cut nowhere", () => {

@@ -9,7 +9,7 @@ import { celsius, clock, duration, phaseName, plural, rate } from "../../format"
 import { connections, known, now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { Panel, ProblemNote } from "../bits";
-import { courseOf, type Course } from "./course";
+import { courseOf, type Course, wasClockSet } from "./course";
 import { lasted } from "./lasted";
 
 const TITLE = "Heat, speed and errors";
@@ -97,7 +97,8 @@ export function Timeline({ job, live }: { job: Job; live: boolean }) {
   // While a job runs, what the stream brings is enough; of one that is over it brings a single point.
   const problem = isOver(job) && failed.value?.of === job.id ? failed.value.problem : null;
   if (points.length < 4) return problem && <Panel title={TITLE} span="c12 half"><ProblemNote problem={problem} /></Panel>;
-  const course = courseOf(points, job.phases, job.started, job.ended ?? points.at(-1)!.at);
+  const until = job.ended ?? points.at(-1)!.at;
+  const course = courseOf(points, job.phases, job.started, until);
   const { lasts } = course;
   const place = (i: number) => (course.at[i] ?? lasts) / Math.max(1, lasts);
   const heat = over(points, course, (point) => point.temperature);
@@ -115,7 +116,7 @@ export function Timeline({ job, live }: { job: Job; live: boolean }) {
   const near = x === null ? null : points[points.reduce((best, _, i) => (Math.abs(place(i) - x) < Math.abs(place(best) - x) ? i : best), 0)]!;
   const note = near
     ? `${clock(near.at, now.value)}, ${phaseName(job.phases[near.step]?.phase ?? "write").toLowerCase()}: ${[celsius(near.temperature), rate(near.rate), near.bad_sectors > 0 ? plural(near.bad_sectors, "bad sector") : ""].filter((word) => word && word !== "–").join(", ") || "nothing measured"}`
-    : `over ${lasted(lasts / 1000)}${cuts.length > 0 ? `; off or waiting for another ${duration(course.cuts.reduce((sum, { off }) => sum + off, 0) / 1000)}, where the lines break` : ""}${course.wasSet ? "; the box's clock was set meanwhile" : ""}`;
+    : `over ${lasted(lasts / 1000)}${cuts.length > 0 ? `; off or waiting for another ${duration(course.cuts.reduce((sum, { off }) => sum + off, 0) / 1000)}, where the lines break` : ""}${wasClockSet({ ...job, timeline: points }, until) ? "; the box's clock was set meanwhile" : ""}`;
   const resumes = job.resumes.map((resume) => {
     const point = points.findIndex(({ at }) => at >= resume.at);
     return { x: point < 0 ? 1 : place(point), resume };
