@@ -2,7 +2,7 @@
 
 use wire::certificate::Standing;
 use wire::course::{apart, clock_was_set, worked};
-use wire::job::{FINDINGS_MAX, FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
+use wire::job::{FINDINGS_MAX, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
 use wire::options::{FileSystem, Profile, Table};
 use wire::{Bytes, Lasted, Time};
 
@@ -369,7 +369,7 @@ fn findings(c: &Certificate) -> Vec<(String, String)> {
     let least = if kept < FINDINGS_MAX as u64 { "" } else { "at least " };
     rows.extend(c.findings.kinds.iter().map(|k| {
         let (findings, sectors) = (many(k.findings, "finding"), many(k.sectors, "sector"));
-        (fault(k.kind).to_owned(), format!("{least}{findings}, {sectors}"))
+        (k.kind.label().to_owned(), format!("{least}{findings}, {sectors}"))
     }));
     let listed = wire::fair::at_most(FINDINGS_PRINTED, c.findings.listed.clone());
     rows.extend(listed.iter().map(|finding| {
@@ -377,35 +377,13 @@ fn findings(c: &Certificate) -> Vec<(String, String)> {
             Some(lba) => format!("{lba}, {}", many(finding.sectors, "sector")),
             None => finding.phase.label().to_owned(),
         };
-        (place, format!("{}: {}", fault(finding.kind), finding.detail))
+        (place, format!("{}: {}", finding.kind.label(), finding.detail))
     }));
     let more = kept.saturating_sub(listed.len() as u64);
     if more > 0 {
         rows.push((format!("{least}{more} more"), "counted above".to_owned()));
     }
     rows
-}
-
-/// A fault in words.
-pub fn fault(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::BitFlip => "Flipped bits",
-        FaultKind::Corrupt => "Foreign data",
-        FaultKind::LostWrite => "Lost write",
-        FaultKind::Stale => "Stale data",
-        FaultKind::Misdirected => "Another sector's data",
-        FaultKind::WrapAround => "Capacity wraps around",
-        FaultKind::Truncated => "Capacity is not there",
-        FaultKind::Zeroed => "Zeros",
-        FaultKind::ReadError => "Read error",
-        FaultKind::WriteError => "Write error",
-        FaultKind::Transient => "Wrong once, then right",
-        FaultKind::Slow => "Slow answer",
-        FaultKind::Hang => "No answer",
-        FaultKind::Disconnect => "Drive went away",
-        FaultKind::Reset => "Reset",
-        FaultKind::HostMemory => "Memory of the testing box",
-    }
 }
 
 fn resumes(c: &Certificate) -> Vec<(String, String)> {

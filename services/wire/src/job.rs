@@ -440,6 +440,30 @@ pub enum FaultKind {
     HostMemory,
 }
 
+impl FaultKind {
+    /// What it is called on paper and on screen (`faultName` of the dashboard's `called.ts`).
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::BitFlip => "Flipped bits",
+            Self::Corrupt => "Foreign data",
+            Self::LostWrite => "Lost write",
+            Self::Stale => "Old data of an earlier pass",
+            Self::Misdirected => "Data of another sector",
+            Self::WrapAround => "Addresses wrap around",
+            Self::Truncated => "Capacity that is not there",
+            Self::Zeroed => "Zeros instead of data",
+            Self::ReadError => "Unreadable",
+            Self::WriteError => "Unwritable",
+            Self::Transient => "Wrong once, then right",
+            Self::Slow => "Slow",
+            Self::Hang => "Did not answer",
+            Self::Disconnect => "Went away",
+            Self::Reset => "Was reset",
+            Self::HostMemory => "Memory of the testing box",
+        }
+    }
+}
+
 /// One interruption after which a job went on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Resume {
@@ -645,4 +669,23 @@ pub struct RuleHit {
     /// What that means, as the rest of a sentence about the value; empty where the source says it, and in older certificates.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub means: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A kind that is missing in the table would be called by nobody's test.
+    #[test]
+    fn faults_are_called_as_the_table_says_and_as_on_the_dashboard() {
+        let table: BTreeMap<FaultKind, String> = serde_json::from_str(include_str!("../cases/faults.json")).unwrap();
+        assert_eq!(table.keys().next_back(), Some(&FaultKind::HostMemory));
+        assert_eq!(table.len(), FaultKind::HostMemory as usize + 1);
+        for (kind, words) in table {
+            assert_eq!(kind.label(), words);
+        }
+    }
 }

@@ -54,7 +54,7 @@ export function faultName(kind: FaultKind): string {
     case "hang": return "Did not answer";
     case "disconnect": return "Went away";
     case "reset": return "Was reset";
-    case "host_memory": return "Memory of the box";
+    case "host_memory": return "Memory of the testing box";
   }
 }
 
