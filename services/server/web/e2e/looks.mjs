@@ -453,6 +453,18 @@ export async function looks(browser, width, scheme, count) {
       await inspect(page, `wall-held-${width}`);
     });
 
+    await test("wall: the foot still asks for a drive that FAILED and was taken out before the box started, which has no tile", async () => {
+      const { drives } = box.state;
+      const four = drives[2].serial.slice(-4);
+      box.state.drives = drives.filter((one) => one !== drives[2]);
+      await page.goto("/wall");
+      await page.locator(".say", { hasText: `…${four}` }).waitFor();
+      assert("no tile for what is not there", (await page.locator(".w", { hasText: four }).count()) === 0);
+      box.state.drives = drives;
+      box.say("drives", drives);
+      await page.locator(".w", { hasText: four }).first().waitFor({ timeout: 90_000 });
+    });
+
     await test("a rule that leads to PASSED is told, and is no row among the limits that were broken", async () => {
       const { verdict } = box.state.jobs[0];
       box.state.jobs[0].verdict = { ...verdict, rules: [{ id: "resumed", outcome: "PASSED", value: "1 interruption", limit: "at least 1 interruption", source: "engine" }] };
