@@ -16,8 +16,7 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use nix::libc;
-use nix::sched::{CloneFlags, unshare};
+use descriptors::alone_with;
 
 /// A lock that is held until this is dropped, or its process is killed.
 #[derive(Debug)]
@@ -83,26 +82,5 @@ fn keep(number: RawFd, tell: &SyncSender<io::Result<()>>, ended: &Receiver<()>) 
         let _ended = ended.recv();
         // Closed here and not by the thread's end, which is after it is joined.
         let _closed = nix::unistd::close(number);
-    }
-}
-
-fn alone_with(number: RawFd) -> io::Result<()> {
-    unshare(CloneFlags::CLONE_FILES)?;
-    let number = u32::try_from(number).map_err(io::Error::other)?;
-    close_range(number + 1, u32::MAX)?;
-    match number.checked_sub(1) {
-        Some(last) => close_range(0, last),
-        None => Ok(()),
-    }
-}
-
-/// Closes these descriptors in the table of this thread, which nobody shares.
-fn close_range(first: u32, last: u32) -> io::Result<()> {
-    // SAFETY: only numbers are given. The table is this thread's alone since it was unshared: no descriptor of another thread is
-    // closed, and this one owns none.
-    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0u32) };
-    match done {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
     }
 }
