@@ -21,9 +21,17 @@ pub fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Says `STATUS=`.
-pub fn status(status: &str) {
-    notify(&[NotifyState::Status(status)]);
+/// Says `STATUS=`: so many tests have begun and are not over. The console and the dashboard show it.
+pub fn under_way(tests: usize) {
+    notify(&[NotifyState::Status(&words(tests))]);
+}
+
+fn words(tests: usize) -> String {
+    match tests {
+        0 => "no test is under way".to_owned(),
+        1 => "1 test is under way".to_owned(),
+        more => format!("{more} tests are under way"),
+    }
 }
 
 /// Says `STOPPING=1`.
@@ -64,5 +72,17 @@ pub async fn run(store: Store, mut stop: Stop) {
                 notify(&[NotifyState::Watchdog]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn tests_are_counted_in_words() {
+        let told = [0, 1, 24].map(super::words);
+        assert_eq!(
+            told,
+            ["no test is under way", "1 test is under way", "24 tests are under way"]
+        );
     }
 }

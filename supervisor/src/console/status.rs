@@ -7,6 +7,7 @@
 //!   Dashboard   http://ADDRESS
 //!               further addresses, as many as one row takes
 //!   Name, claim code, certificate, state ...   │ QR code
+//!   what the agent is at                       │
 //!   banners, units that are not ready          │
 //!   drives, as many as there is room for       │
 //! ```
@@ -169,6 +170,14 @@ pub(super) fn render(screen: &Screen, drives: &[Disk], size: Size) -> String {
     if let Some(p) = &screen.progress {
         sheet.field("Now", p);
     }
+    // Whoever stands before the box wants to know it before they switch it off or pull a drive.
+    let agent = s
+        .units
+        .iter()
+        .find(|u| u.name == "agent" && u.state == UnitState::Ready);
+    if let Some(agent) = agent.filter(|u| !u.status.is_empty()) {
+        sheet.field("Burn-in", &agent.status);
+    }
     for b in &s.banners {
         sheet.say("! ", &Printable(&b.text).to_string(), 4);
     }
@@ -312,6 +321,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_the_agent_is_at_is_told_as_long_as_it_runs() {
+        let mut s = screen();
+        let agent = UnitView {
+            state: UnitState::Ready,
+            status: "3 tests are under way".into(),
+            ..unit("agent", "")
+        };
+        s.status.units = vec![agent];
+        assert!(render(&s, &[], SMALL).contains("Burn-in     3 tests are under way"));
+        s.status.units[0].state = UnitState::Degraded;
+        assert!(!render(&s, &[], SMALL).contains("Burn-in"));
     }
 
     /// Whether the page shows just this address, in words and as code.

@@ -336,9 +336,7 @@ impl Controller {
     }
 
     fn tell(&self) {
-        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        let drives = counted(self.comings.seen().len(), "drive");
-        heartbeat::status(&format!("{drives}, {} under way", counted(self.active.len(), "job")));
+        heartbeat::under_way(self.active.len());
     }
 
     /// Drives that a job runs on or that are being opened for one.
