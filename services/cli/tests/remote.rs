@@ -66,6 +66,22 @@ fn nothing_is_sent_to_a_box_that_is_not_known_and_a_pinned_one_is_asked() {
 }
 
 #[test]
+fn a_command_that_is_over_leaves_no_session_behind() {
+    let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = started(data.path(), "admin");
+    let file = out.path().join("debug.tar.gz");
+    let ran = kiln(
+        &server,
+        "http",
+        "admin",
+        &["debug-bundle", "--out", file.to_str().unwrap()],
+    );
+    assert_eq!(ran.status.code(), Some(0), "{}", told(&ran));
+    let sessions = server.login().get("/api/v1/sessions");
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "the one that asks: {sessions}");
+}
+
+#[test]
 fn a_backup_goes_from_box_to_box() {
     let (one, other, out) = (
         tempfile::tempdir().unwrap(),

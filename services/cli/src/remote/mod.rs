@@ -55,6 +55,9 @@ const NEXT_WITHIN: Duration = Duration::from_mins(1);
 /// Longest time until what is only read begins to come. What is ordered may take as long as the work does.
 const READ_WITHIN: Duration = Duration::from_mins(1);
 
+/// Longest wait for a logout, which a box that restarts does not hear.
+const LEFT_WITHIN: Duration = Duration::from_secs(3);
+
 /// Which box, and how one gets in.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RemoteArgs {
@@ -109,7 +112,7 @@ impl RemoteArgs {
     }
 }
 
-/// A box that one is logged in at.
+/// A box that one is logged in at, until this is dropped.
 #[derive(Debug)]
 pub struct Remote {
     runtime: tokio::runtime::Runtime,
@@ -349,6 +352,21 @@ pub fn ask_hidden(prompt: &str, [option, variable]: [&str; 2]) -> Result<String>
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
+impl Drop for Remote {
+    /// Logs out: a session that nobody uses stands in the list of its user for a day.
+    fn drop(&mut self) {
+        if self.token.is_empty() {
+            return;
+        }
+        if let Ok(request) = self.request(Method::DELETE, "/api/v1/session", "application/json", whole("")) {
+            // A box that is away or restarts has ended it, or ends it by itself.
+            let _answer = self
+                .runtime
+                .block_on(async { timeout(LEFT_WITHIN, self.place.ask(request)).await });
+        }
+    }
+}
+
 impl Remote {
     /// Logs in at the box of `args`.
     ///
@@ -382,7 +400,7 @@ impl Remote {
         Ok(remote)
     }
 
-    fn send(&self, method: Method, path: &str, kind: &str, body: Body) -> Result<Response<Incoming>> {
+    fn request(&self, method: Method, path: &str, kind: &str, body: Body) -> Result<Request<Body>> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -391,7 +409,12 @@ impl Remote {
         if !self.token.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
         }
-        let answer = self.runtime.block_on(self.place.ask(request.body(body)?))?;
+        Ok(request.body(body)?)
+    }
+
+    fn send(&self, method: Method, path: &str, kind: &str, body: Body) -> Result<Response<Incoming>> {
+        let request = self.request(method, path, kind, body)?;
+        let answer = self.runtime.block_on(self.place.ask(request))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
