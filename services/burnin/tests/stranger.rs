@@ -576,8 +576,21 @@ fn what_fails_when_all_was_done_is_not_dropped() {
         let hung = looked(Fault::Hang { lba });
         assert!(hung.is_blind(), "{hung:?}");
     }
+    // What rotted in part, or holds another sector's data, is lost as well as what is overwritten.
+    let bit: fn(&mut [u64]) = |data| data[9] ^= 1 << 17;
+    let half: fn(&mut [u64]) = |data| data[..32].fill(0);
+    let all: fn(&mut [u64]) = |data| data[..64].fill(7);
+    for spoil in [bit, half, all] {
+        let mut own = burnt_in();
+        one_sector(&mut own, Op::Read, lba);
+        assert_eq!(prover(&order)(true).look(&mut own).differs, None);
+        one_sector(&mut own, Op::Read, lba);
+        spoil(own.buffer(0));
+        one_sector(&mut own, Op::Write, lba);
+        assert_eq!(prover(&order)(true).look(&mut own).differs, Some(lba));
+    }
     let mut own = burnt_in();
-    own.buffer(0)[..64].fill(7);
+    one_sector(&mut own, Op::Read, lba + 1);
     one_sector(&mut own, Op::Write, lba);
     assert_eq!(prover(&order)(true).look(&mut own).differs, Some(lba));
     // The formatter of a session that was cut off may have been there.

@@ -305,6 +305,19 @@ impl Asks {
             header::own(data, self.key).is_some() || self.patterns.iter().any(written)
         })
     }
+
+    /// Whether a sector holds, in each bit, what the job wrote there in one of its passes, or a header of its.
+    pub(super) fn is_whole(&self, data: &[u64], lba: u64) -> bool {
+        let mut units = data.chunks(UNIT / 8).zip(lba * self.reads.geometry.units()..);
+        units.all(|(data, unit)| {
+            let written = |pattern: &Pattern| match pattern.decode(data, unit, WRITE_PASS) {
+                None => true,
+                Some(Seen::Of { unit: of, pass }) => of == unit && pattern.decode(data, unit, pass).is_none(),
+                Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
+            };
+            header::own(data, self.key).is_some() || self.patterns.iter().any(written)
+        })
+    }
 }
 
 /// Whether there are no other words than these.

@@ -15,9 +15,7 @@ use super::{Shown, evenly};
 use crate::device::{Device, Geometry, errno_text};
 use crate::evidence::{Evidence, Incident};
 use crate::findings::Fault;
-use crate::header;
 use crate::job::UNREAD;
-use crate::pattern::UNIT;
 use crate::worker::Limits;
 
 /// Further reads of a place before it is believed.
@@ -173,15 +171,10 @@ impl Proof {
 }
 
 impl Asks {
-    /// Whether a place can be read and holds nothing of the job's, each time.
+    /// Whether a place can be read and does not hold what was read back from it, each time. That the drive is the job's is known by then: a
+    /// bit that is wrong is as lost as the whole.
     fn lost(&self, device: &mut dyn Device, lba: u64) -> bool {
-        (0..=AGAIN).all(|_| {
-            self.read(device, lba).is_ok_and(|read| read) && {
-                let data = self.data(device);
-                let header = data.chunks(UNIT / 8).any(|unit| header::own(unit, self.key).is_some());
-                !self.is_ours(data, lba) && !header
-            }
-        })
+        (0..=AGAIN).all(|_| self.read(device, lba).is_ok_and(|read| read) && !self.is_whole(self.data(device), lba))
     }
 }
 
