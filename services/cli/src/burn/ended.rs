@@ -70,6 +70,11 @@ impl Ended {
         (is_asked_for && job.verdict.is_some()).then(|| Self::new(node, job, notes))
     }
 
+    /// One that ended before, with nothing told of it yet; `None` where what is kept cannot be read.
+    pub(super) fn kept_for(node: PathBuf, kept: &serde_json::Value) -> Option<Self> {
+        Self::job(kept).map(|job| Self::new(node, job, Vec::new()))
+    }
+
     /// The job of one that ended before, as it was kept; `None` where that cannot be read.
     pub(super) fn job(kept: &serde_json::Value) -> Option<Job> {
         Kept::deserialize(kept).ok().map(|kept| kept.job)

@@ -256,12 +256,19 @@ fn a_failure_that_ends_the_engine_early_counts_before_smart_is_read_after_it() {
         }
         common::damage(&drive.file(), SIZE / 2);
         let has_found = || kept().is_some_and(|kept| kept["findings"].as_array().is_some_and(|all| !all.is_empty()));
-        while !has_found() && !dir.join("called").exists() {
+        // Where it had asked before the files were removed, it ends without asking again.
+        let is_asking = || dir.join("called").exists();
+        while !has_found() && !is_asking() && burn.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(50));
         common::resize(&drive, 8 << 20);
-        common::until_called(dir);
+        while !is_asking() {
+            if burn.try_wait().unwrap().is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         common::signal(&burn, libc::SIGKILL);
         burn.wait().unwrap();
         // What it did not come to read again says nothing of the drive.
@@ -284,6 +291,61 @@ fn a_failure_that_ends_the_engine_early_counts_before_smart_is_read_after_it() {
     let told = drive.burn(&[&["--playbook", &book], &again[..]].concat());
     assert_eq!(code(&told), 2, "{}", text(&told));
     assert!(late.exists());
+}
+
+/// A dock gave its place to another drive, and nothing told of it before smartctl did: which of them failed nobody knows.
+#[test]
+fn what_was_signed_of_a_drive_stays_where_smartctl_names_another_one_behind_the_first_fault() {
+    const SIZE: u64 = 160 << 20;
+    let Some(drive) = Loop::new(SIZE) else { return };
+    let desk = Desk::new();
+    let dir = desk.dir.path();
+    let good = dir.join("good.json");
+    let good = good.to_str().unwrap();
+    let state = drive.state();
+    let passed = drive.burn(&["--playbook", "surface", "--cert", good]);
+    assert_eq!(code(&passed), 0, "{}", text(&passed));
+
+    let told = r#"{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"OTHER-9999","smart_status":{"passed":true}}"#;
+    let program = desk.put(
+        "smartctl",
+        format!("#!/bin/sh\n[ -e {}/other ] || exit 1\necho '{told}'\n", dir.display()),
+    );
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let steps = ["smart_before", "write", "verify", "smart_after"].map(|step| format!("[[step]]\ndo = \"{step}\"\n"));
+    let book = desk.put(
+        "mine.toml",
+        format!("name = \"mine\"\nabout = \"SMART around one pass\"\n{}", steps.concat()),
+    );
+    let line = [
+        "--playbook",
+        &book,
+        "--smartctl",
+        &program,
+        "--stop-at-first",
+        "--rate-drive",
+        "100M",
+    ];
+    let ended = common::caught(|| {
+        let mut burn = common::start(&drive, &line);
+        common::until(&mut burn, "Read back and verify");
+        desk.put("other", "");
+        common::damage(&drive.file(), SIZE - (8 << 20));
+        let ended = burn.wait_with_output().unwrap();
+        fs::remove_file(dir.join("other")).unwrap();
+        // It had read on past the place, or not yet.
+        (code(&ended) != 0).then_some(ended)
+    });
+    assert_eq!(code(&ended), 3, "{}", text(&ended));
+    let told = object(&ended);
+    assert!(told.to_string().contains("OTHER-9999"), "{told}");
+    let verified = verify(&[good, "--json", "--state", state.to_str().unwrap()]);
+    assert_eq!(
+        object(&verified)["revocation"]["kind"],
+        "standing",
+        "{}",
+        out(&verified)
+    );
 }
 
 /// A box that says this of the revocation of whatever certificate it is asked for.

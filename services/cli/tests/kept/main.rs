@@ -444,6 +444,8 @@ fn with_other_options_an_interrupted_burn_in_is_not_begun_anew_by_resume() {
             &["--playbook", "surface", "--format", "ext4", "--resume"][..],
             &["--playbook", "surface", "--format", "ext4", "--resume", "--dry-run"],
             &["--playbook", "quick", "--resume"],
+            // It changes no step.
+            &["--playbook", "surface", "--stop-at-first", "--resume"],
         ] {
             let output = drive.burn(line);
             let told = text(&output);

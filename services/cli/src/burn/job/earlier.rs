@@ -16,6 +16,7 @@ use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::admit::Held;
+use crate::burn::ended::Ended;
 use crate::burn::flags;
 use crate::burn::newest;
 use crate::burn::other_size;
@@ -83,7 +84,16 @@ impl Job {
                 Found::Good(found) => Some(Remains::of(&found.0)),
                 Found::Begun(saved) => Some(Remains::of(&saved)),
                 Found::Bad(_, left) => left.map(|left| *left),
-                Found::Unreadable(_) | Found::Nothing | Found::Ended(_) => None,
+                Found::Ended(over) => {
+                    // Killed before it could, or it has: nothing is taken back twice.
+                    let ended = over.result.and_then(|kept| Ended::kept_for(self.node.clone(), &kept));
+                    if let Some(mut ended) = ended {
+                        ended.take_back(self.state.path(), line);
+                        notes.append(&mut ended.notes);
+                    }
+                    None
+                }
+                Found::Unreadable(_) | Found::Nothing => None,
             };
             if let Some(left) = left {
                 self.take_back(&left, line, notes);
@@ -175,23 +185,19 @@ impl Job {
     /// changed, or another version of Kiln does other steps by the same name.
     fn other_options(&self, found: &Found) -> Option<String> {
         let (playbook, options) = match found {
-            Found::Good(found)
-                if found.0.steps != self.choice.steps || found.0.playbook != self.choice.playbook.name =>
-            {
-                (found.0.playbook.clone(), found.0.options.clone())
-            }
+            // Options that change no step count, too: by what it was sold as it is judged, at a first fault it ends.
+            Found::Good(found) => (found.0.playbook.clone(), found.0.options.clone()),
             // Only its format was cut off: by its own options that is made anew.
             Found::Ended(_) => {
                 let (saved, checkpoint) = *self.state.untabled(&self.drive.id)?;
-                let is_other = saved.steps != self.choice.steps && self.is_untabled(&saved, &checkpoint);
-                is_other.then_some((saved.playbook, saved.options))?
+                self.is_untabled(&saved, &checkpoint)
+                    .then_some((saved.playbook, saved.options))?
             }
             Found::Nothing if self.choice.erases() => {
-                let (_, Header { note, steps, .. }) = self.carried().ok()?;
-                let is_other = steps != self.choice.steps && note.drive == self.drive.id;
-                is_other.then_some((note.playbook, note.options))?
+                let (_, Header { note, .. }) = self.carried().ok()?;
+                (note.drive == self.drive.id).then_some((note.playbook, note.options))?
             }
-            Found::Good(_) | Found::Nothing | Found::Begun(_) | Found::Bad(..) | Found::Unreadable(_) => return None,
+            Found::Nothing | Found::Begun(_) | Found::Bad(..) | Found::Unreadable(_) => return None,
         };
         let theirs = flags::of(&playbook, &options);
         let ours = flags::of(&self.choice.playbook.name, &self.choice.options);

@@ -123,7 +123,8 @@ impl Job {
     }
 
     /// What is kept of a job that ended for good before its end, and is kept at once: nobody goes on with it. Where its drive failed,
-    /// that counts from now on, too: SMART after may take minutes on a sick drive, and a kill then would lose it.
+    /// that counts from now on, too: SMART after may take minutes on a sick drive, and a kill then would lose it. What was signed of the
+    /// drive is taken back behind that alone ([`Close::keep`]): where smartctl names another drive, it was not this one that failed.
     pub(super) fn over(
         &self,
         birth: &Birth,
@@ -142,8 +143,7 @@ impl Job {
             Stop::FirstFault => "it was to end at the first fault, and met it",
             Stop::Asked { .. } | Stop::Engine { .. } | Stop::Stranger { .. } => return None,
         };
-        let mut early = self.so_far(birth, evidence, own, seen, notes);
-        early.take_back(self.state.path(), line);
+        let early = self.so_far(birth, evidence, own, seen, notes);
         let failed = early.outcome() == Outcome::Failed;
         notes.clone_from(&early.notes);
         if !failed {
