@@ -289,6 +289,27 @@ fn a_lost_write_where_the_probe_looks_is_no_false_capacity() {
     }
 }
 
+/// Reads that went to a wrong place tell of no capacity where the distance holds nowhere else.
+#[test]
+fn misdirected_reads_where_the_probe_looks_are_no_false_capacity() {
+    for (one, other) in [((2_048, 1_024), (512, 256)), ((2_048, 64), (1_024, 520))] {
+        let mut dice = Dice(5);
+        let order = order(ADVANCED, plain(&STANDARD), &mut dice);
+        let faults = [one, other].map(|(from, to)| Fault::MisdirectRead { from, to });
+        let mut sim = Sim::new(ADVANCED, Plan::with(faults.to_vec()), 4, order.io.block as usize, 5);
+        let evidence = burn(&mut sim, &order);
+        assert_eq!(evidence.stopped, None, "{one:?} {other:?}");
+        let findings = evidence.findings();
+        let capacity = [FaultKind::WrapAround, FaultKind::Truncated];
+        assert!(!findings.iter().any(|f| capacity.contains(&f.kind)), "{findings:#?}");
+        assert!(
+            findings.iter().any(|f| f.kind == FaultKind::Misdirected),
+            "{findings:#?}"
+        );
+        assert!(bad_lbas(&evidence).contains(&one.0));
+    }
+}
+
 /// What is read again begins and ends with whole physical sectors, and so does what is located in it.
 #[test]
 fn what_cannot_be_read_a_second_time_takes_no_neighbours_along() {

@@ -8,13 +8,21 @@ use wire::job::{FaultKind, Finding, Phase};
 use super::{Class, Defects, FLIPS_MAX, Fault, Run};
 use crate::device::Geometry;
 use crate::header::{HEADER_PASS, places};
-use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
+use crate::pipeline::{PROBE_PASS, PROBE_RANDOM, SAMPLE_PASS, probe_places};
+
+/// The greatest number that divides both; the other one where one is 0.
+fn divisor(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
 
 impl Defects {
     /// What the runs mean, the most telling first: one each, as many as are kept.
     pub fn findings(&self, geometry: Geometry) -> Vec<Finding> {
         let wrap = self.wrap(geometry);
-        let probed = self.probed();
+        let probed = self.probed(geometry);
         let tail = self.unstored(geometry);
         let in_tail = |run: &Run| {
             tail.as_ref()
@@ -74,19 +82,28 @@ impl Defects {
         found
     }
 
-    /// What all distances that the probe saw have in common: the real capacity in sectors divides it.
-    fn probed(&self) -> u64 {
-        let shifts = self.runs.values().filter(|run| run.phase == Phase::Probe);
-        shifts.fold(0, |common, run| {
-            let Fault::Moved { shift, .. } = run.fault else {
-                return common;
-            };
-            let (mut a, mut b) = (common, shift.unsigned_abs());
-            while b > 0 {
-                (a, b) = (b, a % b);
-            }
-            a
-        })
+    /// What all distances that the probe saw have in common, in sectors: a drive that wraps around does so by a divisor of it. `None` where
+    /// it saw none, or saw that it does not wrap: two places so far apart hold what was written to each, behind the first one that shows or
+    /// is shown elsewhere (in front of that a part may be stored apart).
+    fn probed(&self, geometry: Geometry) -> Option<u64> {
+        let probe = || self.runs.values().filter(|run| run.phase == Phase::Probe);
+        let moved = || {
+            probe().filter_map(|run| {
+                let Fault::Moved { shift, .. } = run.fault else {
+                    return None;
+                };
+                Some((run.first, shift))
+            })
+        };
+        let common = moved().fold(0, |common, (_, shift)| divisor(common, shift.unsigned_abs()));
+        let from = moved()
+            .map(|(first, shift)| first.min(first.saturating_add_signed(shift)))
+            .min()?;
+        let is_wrong = |lba: &u64| probe().any(|run| (run.first..run.end()).contains(lba));
+        let mut right = probe_places(geometry);
+        right.retain(|lba| *lba >= from && !is_wrong(lba));
+        let classes: BTreeSet<u64> = right.iter().map(|lba| lba % common).collect();
+        (classes.len() == right.len()).then_some(common)
     }
 
     /// Physical sectors that the probe wrote and that hold nothing of it.
@@ -155,10 +172,10 @@ impl Defects {
     /// Whether the probe proved that the drive stores less than it claims: it saw data that belongs elsewhere, an end that is not
     /// stored, or nothing at a good part of its places. A place or two are defects like any other, of which a write tells.
     pub(crate) fn proves_false_capacity(&self, geometry: Geometry) -> bool {
-        let mut probed = self.runs.values().filter(|run| run.phase == Phase::Probe);
-        probed.any(|run| matches!(run.fault, Fault::Moved { .. }))
+        let places = probe_places(geometry).len() as u64 + PROBE_RANDOM;
+        self.probed(geometry).is_some()
             || self.unstored(geometry).is_some()
-            || self.probed_empty(geometry).len() > (probe_places(geometry).len() / 8).max(1)
+            || self.probed_empty(geometry).len() as u64 > places / 8
     }
 
     /// By how many sectors a drive wraps around and how many it stores, if the runs are those of such a drive. It stores more where a part at
@@ -207,7 +224,7 @@ impl Defects {
         })
     }
 
-    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<(u64, u64)>, probed: u64) -> Finding {
+    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<(u64, u64)>, probed: Option<u64>) -> Finding {
         let place = |shift: i64| run.first.checked_add_signed(shift);
         let tail = run.end() == geometry.sectors && is_tail(run.count, geometry);
         let mut source = None;
@@ -228,9 +245,10 @@ impl Defects {
             Fault::Moved { shift, .. } => {
                 source = place(shift).map(Lba);
                 let other = source.map_or_else(String::new, |lba| lba.to_string());
-                if run.phase == Phase::Probe {
+                if let (Phase::Probe, Some(probed)) = (run.phase, probed) {
                     let bytes = wire::Bytes(probed.saturating_mul(u64::from(geometry.sector)));
-                    let detail = format!("the probe of {other} shows here: the drive stores at most {bytes}");
+                    let detail =
+                        format!("the probe of {other} shows here: the drive wraps around after {bytes} at most");
                     (FaultKind::WrapAround, detail)
                 } else if let Some((_, stored)) = wrap.filter(|(by, _)| shift.unsigned_abs().is_multiple_of(*by)) {
                     let bytes = wire::Bytes(stored.saturating_mul(u64::from(geometry.sector)));

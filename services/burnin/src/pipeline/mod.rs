@@ -62,7 +62,7 @@ use silence::Silence;
 use tally::Tally;
 
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
-pub(crate) use probe::places as probe_places;
+pub(crate) use probe::{PROBE_RANDOM, places as probe_places};
 pub use request::{Error, Outcome, Request};
 pub use silence::SILENCE;
 pub(crate) use silence::is_answer;

@@ -20,7 +20,7 @@ use crate::header;
 use crate::pattern::{JobKey, mix64};
 
 /// Random places of the capacity probe, besides the powers of two, the end and the steps.
-const PROBE_RANDOM: u64 = 32;
+pub(crate) const PROBE_RANDOM: u64 = 32;
 
 /// Bytes that a disk writes while it seeks once to and fro: how long the stretch best is depends on it.
 const SEEK_WORTH: u64 = 2_000_000;
