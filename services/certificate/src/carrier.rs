@@ -42,7 +42,7 @@ pub(crate) const PDF_URL: &str = "data:application/pdf;base64,";
 /// What was taken out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carried {
-    /// The text to [`crate::check`].
+    /// The text to [`fn@crate::check`].
     pub text: String,
     /// Where what carried it is not what this version draws.
     pub other: Option<OtherDrawing>,

@@ -408,7 +408,7 @@ pub struct Finding {
 pub enum FaultKind {
     /// Single bits differ from what was written.
     BitFlip,
-    /// The sector holds something that was never written in this job.
+    /// The sector holds its own data in part, or ones: more than single bits are wrong.
     Corrupt,
     /// The sector still holds what was there before: the write was lost.
     LostWrite,
@@ -445,7 +445,7 @@ impl FaultKind {
     pub fn label(self) -> &'static str {
         match self {
             Self::BitFlip => "Flipped bits",
-            Self::Corrupt => "Foreign data",
+            Self::Corrupt => "Damaged data",
             Self::LostWrite => "Lost write",
             Self::Stale => "Old data of an earlier pass",
             Self::Misdirected => "Data of another sector",

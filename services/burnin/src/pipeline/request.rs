@@ -9,7 +9,7 @@ use super::Content;
 /// What the shell is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The access; its slot is one that [`Pipeline::next`] was offered.
+    /// The access; its slot is one that [`super::Pipeline::next`] was offered.
     pub access: Access,
     /// What to write or to expect.
     pub content: Content,
@@ -23,7 +23,7 @@ pub enum Outcome {
     /// It was read, and these sectors differ, in rising order.
     Differs(Vec<(u64, Fault)>),
     /// It was read and differed, and at the second look at the same bytes nothing did: memory or the way to it, and nothing
-    /// of the drive. The shell tells it with [`Pipeline::memory_tested`].
+    /// of the drive. The shell tells it with [`super::Pipeline::memory_tested`].
     Gone,
     /// Trimmed sectors were read, and so many hold what stood there before.
     Kept(u64),

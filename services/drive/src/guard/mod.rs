@@ -1,6 +1,6 @@
 //! The in-use guard: the last thing between a plan and a drive that something uses.
 //!
-//! [`facts`] collects what is known of a device, thinly and with I/O; [`decide`] says yes or no, purely; [`Guard`] puts
+//! [`facts`] collects what is known of a device, thinly and with I/O; [`mod@decide`] says yes or no, purely; [`Guard`] puts
 //! them around the one descriptor that will be written, opened `O_RDWR | O_EXCL | O_DIRECT`. The exclusive open makes the
 //! kernel itself refuse what it uses (a mount in any namespace, swap, md, dm, bcache), so the facts exist to give the
 //! reason, and to refuse what the kernel does not use *now*: members of arrays and volumes that are not running, a

@@ -40,7 +40,7 @@ export function rotationName(rotation: Rotation): string {
 export function faultName(kind: FaultKind): string {
   switch (kind) {
     case "bit_flip": return "Flipped bits";
-    case "corrupt": return "Foreign data";
+    case "corrupt": return "Damaged data";
     case "lost_write": return "Lost write";
     case "stale": return "Old data of an earlier pass";
     case "misdirected": return "Data of another sector";
