@@ -51,11 +51,16 @@ fn every_command_of_the_guide_does_what_it_says() {
             ("BOX=https://kiln-7f3a.local", format!("BOX=https://localhost:{port}")),
             ("SERIAL=WSD1RM5P", format!("SERIAL={node}")),
             ("LABEL=RM5P", format!("LABEL={}", &node[node.len() - 4..])),
+            // A burn-in that takes longer than a login is good for.
+            (
+                "/start\" > started.json\n",
+                "/start\" > started.json\nbox --request DELETE \"$BOX/api/v1/session\"\n".to_owned(),
+            ),
             // A box that has run for a while has heard of its drives.
             (
-                "kiln \"$BOX/api/v1/drives\" > drives.json",
+                "box \"$BOX/api/v1/drives\" > drives.json",
                 format!(
-                    "until kiln \"$BOX/api/v1/drives\" > drives.json && grep -q '\"serial\":\"{node}\"' drives.json; do sleep 1; done"
+                    "until box \"$BOX/api/v1/drives\" > drives.json && grep -q '\"serial\":\"{node}\"' drives.json; do sleep 1; done"
                 ),
             ),
         ],
